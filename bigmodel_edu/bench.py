@@ -1,0 +1,231 @@
+"""How long each component takes: the NumPy reference, the twins, and PyTorch's own built-in.
+
+The competitors take turns, round after round, so that a slow moment of the machine falls on all
+of them, and the median over the rounds is reported. Arrays are float32, as they are in practice.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from bigmodel_edu.components import Component, LayerComponent, OptimizerComponent
+from bigmodel_edu.parity import no_gpu
+
+DTYPE = "float32"
+ROUNDS = 30
+SECONDS = 2.0  # no pass is measured for longer than this
+Pass = Literal["forward", "forward+backward", "step"]
+Run = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one pass of one component; None where there is nothing to measure."""
+
+    component: str
+    chapter: str
+    shape: str
+    pass_: Pass
+    numpy_ms: float | None
+    torch_ms: float | None
+    builtin_ms: float | None
+    cupy_ms: float | None
+    device: str
+
+    def as_json(self) -> dict:
+        """Return the timing as a dict that JSON can hold; `pass_` is called ``pass`` there."""
+        return {name.rstrip("_"): value for name, value in vars(self).items()}
+
+
+def run(component: Component) -> list[Timing]:
+    """Return the timings of the component, one per pass; none if it has no size to measure."""
+    if component.bench is None:
+        return []
+    rng = np.random.default_rng(0)
+    if isinstance(component, OptimizerComponent):
+        passes: dict[Pass, dict[str, Run]] = {"step": _optimizer_steps(component, rng)}
+    else:
+        passes = {
+            "forward": _layer_passes(component, rng, backward=False),
+            "forward+backward": _layer_passes(component, rng, backward=True),
+        }
+    return [_timing(component, name, competitors) for name, competitors in passes.items()]
+
+
+def _timing(component: Component, pass_: Pass, competitors: dict[str, Run]) -> Timing:
+    measured = interleaved_medians(competitors)
+    columns = {f"{name}_ms": measured.get(name) for name in ("numpy", "torch", "builtin", "cupy")}
+    return Timing(
+        component.name, component.chapter, component.bench.shape, pass_, device=device(), **columns
+    )
+
+
+def interleaved_medians(
+    competitors: dict[str, Run], *, rounds: int = ROUNDS, seconds: float = SECONDS
+) -> dict[str, float]:
+    """Return the median milliseconds of each competitor, taking turns for `rounds` rounds."""
+    for compete in competitors.values():  # once unmeasured: caches, kernels, threads
+        compete()
+    times: dict[str, list[float]] = {name: [] for name in competitors}
+    end = perf_counter() + seconds
+    for _ in range(rounds):
+        for name, compete in competitors.items():
+            start = perf_counter()
+            compete()
+            times[name].append(1e3 * (perf_counter() - start))
+        if perf_counter() > end:
+            break
+    return {name: median(values) for name, values in times.items()}
+
+
+def device() -> str:
+    """Describe what was measured on: processor, threads, and the GPU if there is one."""
+    import torch
+
+    threads = torch.get_num_threads()
+    text = f"{_processor()}, {threads} thread{'s' * (threads != 1)}, {DTYPE}"
+    if no_gpu() is None:
+        import cupy
+
+        text += f"; {cupy.cuda.runtime.getDeviceProperties(0)['name'].decode()}"
+    return text
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def _layer_passes(
+    component: LayerComponent, rng: np.random.Generator, *, backward: bool
+) -> dict[str, Run]:
+    size = component.bench
+    inputs = {
+        name: value.astype(DTYPE) if value.dtype.kind == "f" else value
+        for name, value in size.inputs(rng).items()
+    }
+    layer = size.build(component.implementation("reference"))
+    params = {
+        name: value.astype(DTYPE) if value.dtype.kind == "f" else value
+        for name, value in layer.init(rng).items()
+    }
+    y, _ = layer.forward(params, *inputs.values(), **component.mode())
+    upstream = rng.normal(size=y.shape).astype(DTYPE)
+    arrays = (params, tuple(inputs.values()), upstream)
+    competitors = {"numpy": _contract_pass(layer, *arrays, component.mode, backward)}
+    competitors["torch"] = _torch_pass(
+        size.build(component.implementation("torch_impl")), *arrays, component.mode, backward
+    )
+    if size.builtin is not None:
+        competitors["builtin"] = _torch_pass(size.builtin(), *arrays, component.mode, backward)
+    if component.has_cupy_twin and no_gpu() is None:
+        competitors["cupy"] = _cupy_pass(component, *arrays, backward)
+    return competitors
+
+
+def _contract_pass(layer, params, inputs, upstream, mode, backward: bool) -> Run:
+    def forward_only():
+        return layer.forward(params, *inputs, **mode())
+
+    def both():
+        _, cache = layer.forward(params, *inputs, **mode())
+        return layer.backward(params, cache, upstream)
+
+    return both if backward else forward_only
+
+
+def _cupy_pass(component, params, inputs, upstream, backward: bool) -> Run:
+    import cupy
+
+    layer = component.bench.build(component.implementation("cupy_impl"))
+    run_pass = _contract_pass(
+        layer,
+        {name: cupy.asarray(value) for name, value in params.items()},
+        tuple(cupy.asarray(value) for value in inputs),
+        cupy.asarray(upstream),
+        component.mode,
+        backward,
+    )
+
+    def synchronized():
+        run_pass()
+        cupy.cuda.get_current_stream().synchronize()
+
+    return synchronized
+
+
+def _torch_pass(module, params, inputs, upstream, mode, backward: bool) -> Run:
+    """Return PyTorch's pass, on the GPU when there is one (as the CuPy twin is)."""
+    import torch
+
+    module.load_state_dict({name: torch.tensor(value) for name, value in params.items()})
+    module.train(mode().get("training", False))
+    tensors = [torch.tensor(value).requires_grad_(value.dtype.kind == "f") for value in inputs]
+    gradient = torch.tensor(upstream)
+
+    def forward_only():
+        with torch.no_grad():
+            return module(*tensors)
+
+    def both():
+        for tensor in (*tensors, *module.parameters()):
+            tensor.grad = None
+        module(*tensors).backward(gradient)
+
+    return both if backward else forward_only
+
+
+def _optimizer_steps(component: OptimizerComponent, rng: np.random.Generator) -> dict[str, Run]:
+    import torch
+
+    size = component.bench
+    params = {name: value.astype(DTYPE) for name, value in size.inputs(rng).items()}
+    grads = {name: rng.normal(size=value.shape).astype(DTYPE) for name, value in params.items()}
+
+    def torch_step(over) -> Run:
+        parameters = {name: torch.nn.Parameter(torch.tensor(w)) for name, w in params.items()}
+        for name, parameter in parameters.items():
+            parameter.grad = torch.tensor(grads[name])
+        return over(list(parameters.values())).step
+
+    competitors = {
+        "numpy": _contract_step(size.build(component.implementation("reference")), params, grads),
+        "torch": torch_step(size.build(component.implementation("torch_impl")).over),
+    }
+    if size.builtin is not None:
+        competitors["builtin"] = torch_step(size.builtin())
+    if no_gpu() is None:
+        competitors["cupy"] = _cupy_step(component, params, grads)
+    return competitors
+
+
+def _contract_step(optimizer, params, grads) -> Run:
+    state = optimizer.init(params)
+    return lambda: optimizer.update(params, grads, state)
+
+
+def _cupy_step(component, params, grads) -> Run:
+    import cupy
+
+    step = _contract_step(
+        component.bench.build(component.implementation("cupy_impl")),
+        {name: cupy.asarray(value) for name, value in params.items()},
+        {name: cupy.asarray(value) for name, value in grads.items()},
+    )
+
+    def synchronized():
+        step()
+        cupy.cuda.get_current_stream().synchronize()
+
+    return synchronized
