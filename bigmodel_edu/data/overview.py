@@ -1,0 +1,52 @@
+"""One table of all the data in the book."""
+
+from dataclasses import dataclass
+
+from .downloads import DOWNLOADS, Download, human_size, status
+
+
+@dataclass(frozen=True)
+class Included:
+    """Data that comes with one of the book's dependencies: no download, no network."""
+
+    name: str
+    title: str
+    package: str
+    licence: str
+    source: str
+
+
+INCLUDED: tuple[Included, ...] = (
+    Included(
+        name="digits",
+        title="1,797 handwritten digits, 8×8 grey, 10 classes",
+        package="scikit-learn",
+        licence="CC BY 4.0",
+        source="https://doi.org/10.24432/C50P49",
+    ),
+)
+
+
+def describe() -> str:
+    """Return a table of the book's data: what it is, where it is, its licence and its source."""
+    entries = (*INCLUDED, *DOWNLOADS.values())
+    rows = [
+        ("name", "what it is", "where it is", "licence"),
+        *((data.name, data.title, _where(data), data.licence) for data in entries),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    header, *body = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    lines = [header, "─" * (sum(widths) + 2 * len(widths) - 2)]
+    for line, data in zip(body, entries, strict=True):
+        lines += [line, " " * (widths[0] + 2) + data.source]
+    return "\n".join(lines)
+
+
+def _where(data: Included | Download) -> str:
+    if isinstance(data, Included):
+        return f"in {data.package}"
+    words = {"ready": "here", "damaged": "damaged", "missing": "to download"}
+    return f"{words[status(data.name)]}, {human_size(data.size)}"
