@@ -1,0 +1,936 @@
+"""The exercises of chapter 1: their cases, and the mistakes that readers really make."""
+
+import numpy as np
+
+from bigmodel_edu.data import load_digits
+from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.layer import Array
+
+from .augmentation import RandomDistortion
+from .reference import (
+    Adam,
+    BatchNorm1d,
+    CosineSchedule,
+    CrossEntropy,
+    Dropout,
+    Linear,
+    ReLU,
+    accuracy,
+    f1_score,
+    mlp,
+    sigmoid,
+    softmax,
+)
+from .training import Trainer, early_stopping, predict
+
+# --- one neuron ------------------------------------------------------------------------------
+
+
+def neuron(a: Array, w: Array, b: float) -> float:
+    """Return σ(w · a + b)."""
+    return sigmoid(w @ a + b)
+
+
+NEURON = Exercise(
+    name="neural_nets.neuron",
+    title="One neuron",
+    points=1,
+    stars=1,
+    reference=neuron,
+    cases=lambda rng: [
+        Case((np.array([2.0, 3.0]), np.array([0.5, 0.5]), 0.0), note="the numbers of the text"),
+        *(Case((rng.normal(size=n), rng.normal(size=n), rng.normal())) for n in (1, 5, 7)),
+    ],
+    mistakes=(
+        Mistake(
+            lambda a, w, b: w @ a + b,
+            "You returned z, the weighted sum; the neuron's output is σ(z).",
+        ),
+        Mistake(lambda a, w, b: sigmoid(w @ a), "The bias b is missing from the weighted sum."),
+        Mistake(
+            lambda a, w, b: 1 / (1 + np.exp(w @ a + b)),
+            "You computed 1 / (1 + e^z), which falls as z grows; the sigmoid has e^(-z).",
+        ),
+        Mistake(
+            lambda a, w, b: sigmoid(w * a + b),
+            "You multiplied element by element and did not add up: w · a is one number, w @ a.",
+        ),
+    ),
+    hints=(
+        "First the weighted sum z: multiply each input by its weight, add up, add the bias.",
+        "`w @ a` is the sum of the products. σ(z) = 1 / (1 + e^(-z)), and np.exp is e^….",
+        "return 1 / (1 + np.exp(-(w @ a + b)))",
+    ),
+)
+
+# --- a linear layer, backwards -----------------------------------------------------------------
+
+
+def linear_backward(x: Array, weight: Array, dy: Array) -> tuple[Array, Array, Array]:
+    """Return the gradients of a linear layer with respect to x, weight and bias."""
+    (dx,), grads = Linear(*weight.shape[::-1]).backward({"weight": weight}, x, dy)
+    return dx, grads["weight"], grads["bias"]
+
+
+LINEAR_BACKWARD = Exercise(
+    name="neural_nets.linear_backward",
+    title="A linear layer, backwards",
+    points=2,
+    stars=2,
+    reference=linear_backward,
+    cases=lambda rng: [
+        Case((rng.normal(size=(n, d)), rng.normal(size=(h, d)), rng.normal(size=(n, h))))
+        for n, d, h in ((5, 7, 3), (1, 2, 3), (11, 3, 3))
+    ],
+    mistakes=(
+        Mistake(
+            lambda x, weight, dy: (dy @ weight, dy.T @ x, dy),
+            "The bias is added to every row, so its gradient is the sum of dy over the batch; "
+            "you returned dy itself.",
+        ),
+        Mistake(
+            lambda x, weight, dy: (dy @ weight, dy.T @ x / len(x), dy.mean(axis=0)),
+            "You averaged over the batch. The mean, where there is one, belongs to the loss and is "
+            "in dy already; a layer adds up.",
+        ),
+        Mistake(
+            lambda x, weight, dy: (dy @ weight, x.T @ dy, dy.sum(axis=0)),
+            "Your weight gradient is transposed: it must have the shape of weight, (H, D), "
+            "so it is dyᵀ x.",
+        ),
+        Mistake(
+            lambda x, weight, dy: (dy @ weight.T, dy.T @ x, dy.sum(axis=0)),
+            "dx must have the shape of x, (N, D): dy (N, H) times weight (H, D), not transposed.",
+        ),
+        Mistake(
+            lambda x, weight, dy: (dy @ weight, dy.T @ x, dy.sum()),
+            "You summed the bias gradient over everything; there is one number per output.",
+        ),
+    ),
+    hints=(
+        "Let the shapes guide you: dx is (N, D), dweight (H, D), dbias (H,), and you have "
+        "x (N, D), weight (H, D), dy (N, H).",
+        "y_nh = Σ_d x_nd w_hd + b_h. Differentiate by one x_nd: which y hold it, and with what "
+        "factor?",
+        "dx = dy @ weight; dweight = dy.T @ x; dbias = dy.sum(axis=0)",
+    ),
+)
+
+# --- ReLU at the corner ------------------------------------------------------------------------
+
+
+def relu_backward(x: Array, dy: Array) -> Array:
+    """Return the gradient of the ReLU, with derivative 0 at x = 0."""
+    (dx,), _ = ReLU().backward({}, x > 0, dy)
+    return dx
+
+
+RELU_BACKWARD = Exercise(
+    name="neural_nets.relu_backward",
+    title="The ReLU and its corner",
+    points=1,
+    stars=1,
+    reference=relu_backward,
+    cases=lambda rng: [
+        Case((rng.normal(size=(5, 7)), rng.normal(size=(5, 7)))),
+        Case((np.array([-1.0, 0.0, 2.0]), np.array([3.0, 5.0, -7.0])), note="x = 0 exactly"),
+        Case((rng.integers(-2, 3, size=(11, 3)).astype(float), rng.normal(size=(11, 3)))),
+    ],
+    mistakes=(
+        Mistake(
+            lambda x, dy: dy * (x >= 0),
+            "At x = 0 you pass the gradient on. Any value from 0 to 1 is a subgradient there; "
+            "PyTorch, and this book, take 0.",
+        ),
+        Mistake(
+            lambda x, dy: np.maximum(dy, 0),
+            "You applied the ReLU to dy. It is the sign of x, not of dy, that decides.",
+        ),
+        Mistake(
+            lambda x, dy: (x > 0).astype(x.dtype),
+            "That is the derivative of the ReLU alone; the chain rule multiplies it by dy.",
+        ),
+        Mistake(
+            lambda x, dy: dy * np.maximum(x, 0),
+            "You multiplied by max(x, 0), the value of the ReLU; its derivative is 1 where x > 0.",
+        ),
+    ),
+    hints=(
+        "The ReLU is x on the right and 0 on the left: what are the two slopes?",
+        "`x > 0` is an array of booleans that multiplies like ones and zeros.",
+        "return dy * (x > 0)",
+    ),
+)
+
+# --- softmax -----------------------------------------------------------------------------------
+
+
+def _naive_softmax(z: Array) -> Array:
+    return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
+
+
+def _with_zero_column_maximum(z: Array) -> Array:
+    exponentials = np.exp(z - z.max(axis=0, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+SOFTMAX = Exercise(
+    name="neural_nets.softmax",
+    title="A softmax that does not overflow",
+    points=2,
+    stars=2,
+    reference=softmax,
+    cases=lambda rng: [
+        Case((rng.normal(size=(5, 7)),)),
+        Case((rng.normal(size=(1, 3)),), note="a batch of one"),
+        Case((np.array([[1e4, 0.0, -1e4], [3.0, 3.0, 3.0]]),), note="huge logits"),
+        Case((rng.normal(size=(11, 2)) - 1e4,), note="very negative logits"),
+        Case((rng.normal(size=(5, 3)).astype(np.float32),), note="float32"),
+    ],
+    mistakes=(
+        Mistake(
+            lambda z: np.exp(z) / np.exp(z).sum(),
+            "You normalised over the whole array, not over each row.",
+        ),
+        Mistake(
+            lambda z: np.exp(z - z.max()) / np.exp(z - z.max()).sum(),
+            "You normalised over the whole array, not over each row.",
+        ),
+        Mistake(
+            lambda z: np.exp(z) / np.exp(z).sum(axis=0, keepdims=True),
+            "You normalised every column (axis 0); each row is one example, so sum over axis -1.",
+        ),
+        Mistake(
+            _naive_softmax,
+            "Right for small logits, but e^10000 overflows. Subtract each row's maximum first: "
+            "numerator and denominator shrink alike, so the quotient stays what it is.",
+        ),
+        Mistake(
+            lambda z: _naive_softmax(z - z.max()),
+            "You subtracted the maximum of the whole array. A row that lies far below it then "
+            "turns into 0 / 0; subtract each row's own maximum.",
+        ),
+        Mistake(
+            _with_zero_column_maximum,
+            "You subtracted the maximum of each column. Within a row the same number must be "
+            "subtracted everywhere: take the maximum over axis -1.",
+        ),
+    ),
+    hints=(
+        "e^z overflows in float64 beyond z ≈ 709. What can you subtract from a whole row without "
+        "changing its softmax?",
+        "z.max(axis=-1, keepdims=True) has shape (N, 1) and broadcasts against z.",
+        "e = np.exp(z - z.max(axis=-1, keepdims=True)); return e / e.sum(axis=-1, keepdims=True)",
+    ),
+)
+
+# --- the gradient of the cross-entropy ---------------------------------------------------------
+
+
+def cross_entropy_gradient(logits: Array, targets: Array) -> Array:
+    """Return ∂L/∂logits of the mean cross-entropy."""
+    loss = CrossEntropy()
+    value, cache = loss.forward({}, logits, targets)
+    (d_logits, _), _ = loss.backward({}, cache, np.ones_like(value))
+    return d_logits
+
+
+def _one_hot(logits: Array, targets: Array) -> Array:
+    return np.eye(logits.shape[1], dtype=logits.dtype)[targets]
+
+
+CROSS_ENTROPY_GRADIENT = Exercise(
+    name="neural_nets.cross_entropy_gradient",
+    title="The gradient of softmax cross-entropy",
+    points=2,
+    stars=2,
+    reference=cross_entropy_gradient,
+    cases=lambda rng: [
+        *(
+            Case((3 * rng.normal(size=(n, c)), rng.integers(0, c, size=n)))
+            for n, c in ((5, 7), (1, 3), (11, 2))
+        ),
+        Case((np.array([[1e4, 0.0], [0.0, 1e4]]), np.array([0, 0])), note="huge logits"),
+    ],
+    mistakes=(
+        Mistake(
+            lambda logits, targets: softmax(logits) - _one_hot(logits, targets),
+            "The loss is a mean over the N examples, so the gradient is divided by N.",
+        ),
+        Mistake(
+            lambda logits, targets: (_one_hot(logits, targets) - softmax(logits)) / len(logits),
+            "The sign is turned: the gradient is p - y; descending it raises the label's logit.",
+        ),
+        Mistake(
+            lambda logits, targets: softmax(logits) / len(logits),
+            "You returned p / N; where the label is, 1 must be subtracted from p first.",
+        ),
+        Mistake(
+            lambda logits, targets: (softmax(logits) - _one_hot(logits, targets)) / logits.size,
+            "You divided by N · C. The mean is over the N examples only; over classes L is a sum.",
+        ),
+        Mistake(
+            lambda logits, targets: -_one_hot(logits, targets) / softmax(logits) / len(logits),
+            "That is the gradient with respect to the probabilities p. Go one step further, "
+            "through the softmax, to the logits.",
+        ),
+    ),
+    hints=(
+        "The text shows that for one example ∂L/∂z = p - y, with y one-hot.",
+        "Take p = softmax(logits) and subtract 1 at [np.arange(N), targets] (on a copy).",
+        "p[np.arange(len(p)), targets] -= 1; return p / len(p)",
+    ),
+)
+
+# --- gradient checking ---------------------------------------------------------------------------
+
+
+def numerical_gradient(f, x: Array, h: float = 1e-5) -> Array:
+    """Return central differences of the scalar function f at x, element by element."""
+    gradient = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        e = np.zeros_like(x)
+        e[i] = h
+        gradient[i] = (f(x + e) - f(x - e)) / (2 * h)
+    return gradient
+
+
+def _forward_differences(f, x: Array, h: float = 1e-5) -> Array:
+    gradient = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        e = np.zeros_like(x)
+        e[i] = h
+        gradient[i] = (f(x + e) - f(x)) / h
+    return gradient
+
+
+def _all_at_once(f, x: Array, h: float = 1e-5) -> Array:
+    return np.full_like(x, (f(x + h) - f(x - h)) / (2 * h))
+
+
+def _never_stepping_back(f, x: Array, h: float = 1e-5) -> Array:
+    gradient, x = np.zeros_like(x), x.copy()
+    for i in np.ndindex(x.shape):
+        x[i] += h
+        above = f(x)
+        x[i] -= 2 * h
+        gradient[i] = (above - f(x)) / (2 * h)
+    return gradient
+
+
+class CoupledCubic:
+    """f(x) = s + s² + c s³ with s = Σ a x: every element's slope depends on all others."""
+
+    def __init__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> None:
+        self.a, self.c = rng.normal(size=shape), rng.uniform(0.5, 1)
+
+    def __call__(self, x: Array) -> float:
+        s = (self.a * x).sum()
+        return float(s + s**2 + self.c * s**3)
+
+
+NUMERICAL_GRADIENT = Exercise(
+    name="neural_nets.numerical_gradient",
+    title="Checking a gradient",
+    points=2,
+    stars=2,
+    reference=numerical_gradient,
+    cases=lambda rng: [
+        Case((CoupledCubic(rng, shape), rng.normal(size=shape), 1e-2))
+        for shape in ((5,), (3, 2), (1,), ())
+    ],
+    mistakes=(
+        Mistake(
+            _forward_differences,
+            "You took (f(x + h) - f(x)) / h, whose error shrinks only like h. The central "
+            "difference (f(x + h) - f(x - h)) / 2h shrinks like h².",
+        ),
+        Mistake(
+            lambda f, x, h=1e-5: 2 * numerical_gradient(f, x, h),
+            "You divided by h; the two points are 2h apart.",
+        ),
+        Mistake(
+            _all_at_once,
+            "You moved all elements at once, which gives the sum of the gradient. Move one element "
+            "at a time.",
+        ),
+        Mistake(
+            _never_stepping_back,
+            "After an element is done it stays at x - h, so the next one is measured at another "
+            "point. Put it back, or start from a fresh copy each time.",
+        ),
+    ),
+    hints=(
+        "np.ndindex(x.shape) runs over all index tuples, whatever the number of axes.",
+        "For each index take a copy of x moved up by h there, and another moved down; call f on "
+        "both.",
+        "gradient[i] = (f(up) - f(down)) / (2 * h), with up = x.copy(); up[i] += h",
+    ),
+    tolerance=1e-8,
+)
+
+# --- the order of backpropagation --------------------------------------------------------------
+
+
+def topological_order(result: str, parents: dict[str, list[str]]) -> list[str]:
+    """Return `result` and all its ancestors, every parent before its children."""
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in order:
+            for parent in parents.get(name, []):
+                visit(parent)
+            order.append(name)
+
+    visit(result)
+    return order
+
+
+def judge_order(case: Case, answer: list[str]) -> str | None:
+    """Say what is wrong with an order, None when it is topological and complete."""
+    result, parents = case.args
+    answer = list(answer)
+    expected = set(topological_order(result, parents))
+    if twice := sorted({name for name in answer if answer.count(name) > 1}):
+        return f"{twice[0]!r} stands in the list more than once; each variable is visited once."
+    if missing := sorted(expected - set(answer)):
+        return f"{missing[0]!r} is missing, though {result!r} was computed from it."
+    if extra := sorted(set(answer) - expected):
+        return f"{extra[0]!r} is in the list, but {result!r} was not computed from it."
+    for child in answer:
+        for parent in parents.get(child, []):
+            if answer.index(parent) > answer.index(child):
+                return f"{child!r} comes before {parent!r}, from which it was computed."
+    return None
+
+
+def _visit_repeatedly(result: str, parents: dict[str, list[str]]) -> list[str]:
+    order: list[str] = []
+    for parent in parents.get(result, []):
+        order += _visit_repeatedly(parent, parents)
+    return [*order, result]
+
+
+def _breadth_first(result: str, parents: dict[str, list[str]]) -> list[str]:
+    order = [result]
+    for name in order:
+        order += [parent for parent in parents.get(name, []) if parent not in order]
+    return order[::-1]
+
+
+TOPOLOGICAL_ORDER = Exercise(
+    name="neural_nets.topological_order",
+    title="The order of backpropagation",
+    points=2,
+    stars=3,
+    reference=topological_order,
+    cases=lambda rng: [
+        Case(("c", {"c": ["a", "b"]}), note="one operation"),
+        Case(
+            ("d", {"b": ["a"], "c": ["a"], "d": ["b", "c"]}),
+            note="a diamond: a is used twice",
+        ),
+        Case(
+            ("e", {"e": ["a", "d"], "d": ["c"], "c": ["b"], "b": ["a"]}),
+            note="a long way round and a short cut",
+        ),
+        Case(("x", {"y": ["x"]}), note="a leaf, with a child that does not matter"),
+        Case(("loss", _random_graph(rng)), note="a random graph"),
+    ],
+    mistakes=(
+        Mistake(
+            _visit_repeatedly,
+            "You visit a variable once for every path to it. Remember which ones are done; "
+            "otherwise deep graphs take exponential time.",
+        ),
+        Mistake(
+            _breadth_first,
+            "You took breadth-first order, by distance from the result. With a short cut a "
+            "variable can be near and still have to wait for a longer way round.",
+        ),
+        Mistake(
+            lambda result, parents: topological_order(result, parents)[::-1],
+            "Your list runs from the result to the leaves; parents must come first here.",
+        ),
+    ),
+    hints=(
+        "A variable may be appended only when all its parents have been.",
+        "Write a function visit(name) that first visits the parents, then appends the name, and "
+        "does nothing for a name it has seen.",
+        "def visit(name): if name in seen: return; seen.add(name); for each parent: visit(parent); "
+        "order.append(name)",
+    ),
+    judge=judge_order,
+)
+
+
+def _random_graph(rng: np.random.Generator) -> dict[str, list[str]]:
+    """Return the parents of eleven variables, each computed from one to three earlier ones."""
+    names = [f"v{i}" for i in range(10)] + ["loss"]
+    return {
+        name: [names[j] for j in rng.choice(i, size=min(i, int(rng.integers(1, 4))), replace=False)]
+        for i, name in enumerate(names)
+        if i > 0
+    }
+
+
+# --- dropout -------------------------------------------------------------------------------------
+
+
+def dropout(x: Array, mask: Array, p: float) -> Array:
+    """Return x with the units dropped where mask is 0, and the others scaled."""
+    y, _ = Dropout(p).forward({}, x, training=True, mask=mask)
+    return y
+
+
+def _dropout_cases(rng: np.random.Generator) -> list[Case]:
+    return [
+        Case((rng.normal(size=shape), (rng.random(shape) >= p).astype(float), p))
+        for shape, p in (((5, 7), 0.3), ((1, 11), 0.8), ((3, 2), 0.0))
+    ]
+
+
+DROPOUT = Exercise(
+    name="neural_nets.dropout",
+    title="Dropout keeps the expectation",
+    points=1,
+    stars=1,
+    reference=dropout,
+    cases=_dropout_cases,
+    mistakes=(
+        Mistake(
+            lambda x, mask, p: x * mask,
+            "Units are dropped, but the rest is not scaled up: on average the signal shrinks "
+            "by 1 - p.",
+        ),
+        Mistake(
+            lambda x, mask, p: x * mask / p if p else x * mask,
+            "You divided by p, the share that is dropped; divide by the share that is kept, 1 - p.",
+        ),
+        Mistake(
+            lambda x, mask, p: x * mask * (1 - p),
+            "You multiplied by 1 - p. The kept units must grow to make up for the dropped ones.",
+        ),
+        Mistake(
+            lambda x, mask, p: x * (1 - mask) / (1 - p),
+            "You kept the units that were to be dropped: mask is 1 where a unit stays.",
+        ),
+    ),
+    hints=(
+        "A unit is kept with probability 1 - p. What factor makes its average x again?",
+        "E[mask] = 1 - p, so E[mask · x · s] = x needs s = …",
+        "return x * mask / (1 - p)",
+    ),
+)
+
+# --- batch normalisation, backwards ------------------------------------------------------------
+
+
+def batch_norm_backward(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
+    """Return the gradients of batch normalisation in training, by x, weight and bias."""
+    layer = BatchNorm1d(x.shape[1], eps=eps)
+    params = {"weight": weight, "bias": np.zeros_like(weight)}
+    _, cache = layer.forward(params, x, training=True)
+    (dx,), grads = layer.backward(params, cache, dy)
+    return dx, grads["weight"], grads["bias"]
+
+
+def _normalized(x: Array, eps: float) -> tuple[Array, Array]:
+    inverse_std = 1 / np.sqrt(x.var(axis=0) + eps)
+    return (x - x.mean(axis=0)) * inverse_std, inverse_std
+
+
+def _statistics_as_constants(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
+    x_hat, inverse_std = _normalized(x, eps)
+    return dy * weight * inverse_std, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+
+
+def _without_stretch(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
+    x_hat, inverse_std = _normalized(x, eps)
+    dx_hat = dy * weight
+    dx = inverse_std * (dx_hat - dx_hat.mean(axis=0))
+    return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+
+
+def _without_weight(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
+    return (
+        batch_norm_backward(x, np.ones_like(weight), dy, eps)[0],
+        *batch_norm_backward(x, weight, dy, eps)[1:],
+    )
+
+
+BATCH_NORM_BACKWARD = Exercise(
+    name="neural_nets.batch_norm_backward",
+    title="Batch normalisation, backwards",
+    points=3,
+    stars=3,
+    reference=batch_norm_backward,
+    cases=lambda rng: [
+        Case((3 + 2 * rng.normal(size=(n, d)), rng.normal(size=d), rng.normal(size=(n, d)), eps))
+        for n, d, eps in ((5, 7, 1e-5), (2, 3, 1e-5), (11, 1, 0.1))
+    ],
+    mistakes=(
+        Mistake(
+            _statistics_as_constants,
+            "You treated mean and variance as constants. They depend on every x of the batch, and "
+            "that gives two more terms.",
+        ),
+        Mistake(
+            _without_stretch,
+            "The mean's term is there, the variance's is missing: x̂ · mean(dx̂ · x̂) must be taken "
+            "off too.",
+        ),
+        Mistake(
+            _without_weight,
+            "dx lacks the weight γ: the gradient reaches x̂ as dx̂ = γ · dy.",
+        ),
+    ),
+    hints=(
+        "Go in two steps: dx̂ = dy · γ first, then from x̂ = (x - μ) / √(v + ε) back to x.",
+        "μ and v depend on all rows. Write dv and dμ first, or use the text's result: take off "
+        "the part along the constant and the part along x̂.",
+        "dx = inverse_std * (dx_hat - dx_hat.mean(0) - x_hat * (dx_hat * x_hat).mean(0))",
+    ),
+)
+
+# --- Adam ----------------------------------------------------------------------------------------
+
+
+def adam_step(
+    w: Array, g: Array, m: Array, v: Array, t: int, lr: float = 1e-3
+) -> tuple[Array, Array, Array]:
+    """Return w, m and v after step t = 1, 2, … of Adam with β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸."""
+    w, (m, v) = Adam(lr=lr).step(w, g, (m, v), t, lr)
+    return w, m, v
+
+
+def _adam(correct: bool = True, shift: int = 0, inside: bool = False):
+    def step(w, g, m, v, t, lr=1e-3):
+        m, v, t = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g, t + shift
+        m_hat = m / (1 - 0.9**t) if correct else m
+        v_hat = v / (1 - 0.999**t) if correct else v
+        root = np.sqrt(v_hat + 1e-8) if inside else np.sqrt(v_hat) + 1e-8
+        return w - lr * m_hat / root, m, v
+
+    return step
+
+
+def _adam_storing_corrected(w, g, m, v, t, lr=1e-3):
+    m = (0.9 * m + 0.1 * g) / (1 - 0.9**t)
+    v = (0.999 * v + 0.001 * g * g) / (1 - 0.999**t)
+    return w - lr * m / (np.sqrt(v) + 1e-8), m, v
+
+
+def _adam_cases(rng: np.random.Generator) -> list[Case]:
+    def case(shape: tuple[int, ...], t: int, note: str, scale: float = 1.0) -> Case:
+        w, g = rng.normal(size=(2, *shape))
+        m, v = 0.1 * rng.normal(size=shape), 0.01 * rng.random(shape)
+        moments = (np.zeros(shape), np.zeros(shape)) if t == 1 else (m, scale**2 * v)
+        return Case((w, scale * g, *moments, t, 0.5), note=note)
+
+    return [
+        case((5, 7), 1, "the first step"),
+        case((3,), 2, "the second step"),
+        case((2, 3), 100, "the hundredth step"),
+        case((11,), 3, "tiny gradients", scale=1e-4),
+    ]
+
+
+ADAM_STEP = Exercise(
+    name="neural_nets.adam_step",
+    title="Adam and its bias correction",
+    points=2,
+    stars=2,
+    reference=adam_step,
+    cases=_adam_cases,
+    mistakes=(
+        Mistake(
+            _adam(correct=False),
+            "The bias correction is missing: m and v start at zero, so early on they are too "
+            "small, v much more than m. Divide them by 1 - βᵗ.",
+        ),
+        Mistake(
+            _adam(shift=1),
+            "You corrected with t + 1; t already counts this step, from 1.",
+        ),
+        Mistake(
+            _adam(inside=True),
+            "ε stands outside the root: √v̂ + ε. Inside, it would swallow small gradients.",
+        ),
+        Mistake(
+            _adam_storing_corrected,
+            "You returned the corrected moments. The state keeps the raw m and v; m̂ and v̂ are made "
+            "from them anew in each step.",
+        ),
+    ),
+    hints=(
+        "Update the two moving averages first, then correct copies of them, then step.",
+        "m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ); the state that you return is m and v.",
+        "w - lr * m_hat / (np.sqrt(v_hat) + eps)",
+    ),
+)
+
+# --- macro F1 ------------------------------------------------------------------------------------
+
+
+def macro_f1(y_true: Array, y_pred: Array, n_classes: int) -> float:
+    """Return the mean of the classes' F1 scores, 0 where a score is undefined."""
+    return f1_score(y_true, y_pred, average="macro", n_classes=n_classes)
+
+
+def _class_counts(y_true: Array, y_pred: Array, n_classes: int) -> Array:
+    classes = np.arange(n_classes)[:, None]
+    true, called = y_true == classes, y_pred == classes
+    return np.array([(true & called).sum(1), (~true & called).sum(1), (true & ~called).sum(1)])
+
+
+def _weighted_f1(y_true: Array, y_pred: Array, n_classes: int) -> float:
+    tp, fp, fn = _class_counts(y_true, y_pred, n_classes)
+    f1 = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
+    return float((f1 * (tp + fn)).sum() / len(y_true))
+
+
+def _f1_of_means(y_true: Array, y_pred: Array, n_classes: int) -> float:
+    tp, fp, fn = _class_counts(y_true, y_pred, n_classes)
+    precision = (tp / np.maximum(tp + fp, 1)).mean()
+    recall = (tp / np.maximum(tp + fn, 1)).mean()
+    return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+
+
+def _f1_of_present_classes(y_true: Array, y_pred: Array, n_classes: int) -> float:
+    tp, fp, fn = _class_counts(y_true, y_pred, n_classes)
+    present = tp + fp + fn > 0
+    return float((2 * tp / np.maximum(2 * tp + fp + fn, 1))[present].mean())
+
+
+MACRO_F1 = Exercise(
+    name="neural_nets.macro_f1",
+    title="Macro F1",
+    points=2,
+    stars=2,
+    reference=macro_f1,
+    cases=lambda rng: [
+        *(
+            Case((rng.integers(0, c, size=n), rng.choice(c, size=n, p=_uneven(c)), c))
+            for n, c in ((50, 5), (37, 3))
+        ),
+        Case(
+            (np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 0, 0]), 2),
+            note="a class that is never predicted",
+        ),
+        Case(
+            (np.array([0, 1, 0, 1]), np.array([0, 1, 1, 1]), 3),
+            note="a class that does not occur at all: its F1 is 0",
+        ),
+    ],
+    mistakes=(
+        Mistake(
+            lambda y_true, y_pred, n_classes: accuracy(y_true, y_pred),
+            "That is the accuracy, which is micro F1: it counts examples, so large classes rule. "
+            "Macro F1 averages over classes.",
+        ),
+        Mistake(
+            _weighted_f1,
+            "You weighted the classes by their size; macro means that each class counts the same.",
+        ),
+        Mistake(
+            _f1_of_means,
+            "You averaged precision and recall first and took F1 of the means; take F1 of each "
+            "class, then the mean.",
+        ),
+        Mistake(
+            _f1_of_present_classes,
+            "You left out the classes that do not occur; with n_classes given, each counts, and "
+            "an undefined F1 counts as 0.",
+        ),
+    ),
+    hints=(
+        "For a class c: TP where both say c, FP where only y_pred does, FN where only y_true does.",
+        "F1 = 2 TP / (2 TP + FP + FN), and 0 where that is 0 / 0. Then the mean over the classes.",
+        "np.mean([f1_of_class(c) for c in range(n_classes)])",
+    ),
+)
+
+
+def _uneven(n_classes: int) -> Array:
+    """Return probabilities that differ from class to class."""
+    weights = np.arange(1, n_classes + 1)
+    return weights / weights.sum()
+
+
+# --- early stopping ----------------------------------------------------------------------------
+
+
+def _stops_without_improvement_on_the_last(losses: list[float], patience: int):
+    worse = 0
+    for epoch in range(1, len(losses)):
+        worse = worse + 1 if losses[epoch] >= losses[epoch - 1] else 0
+        if worse >= patience:
+            return int(np.argmin(losses[: epoch + 1])), epoch
+    return int(np.argmin(losses)), None
+
+
+def _last_best(losses: list[float], patience: int):
+    best = 0
+    for epoch, loss in enumerate(losses):
+        if loss <= losses[best]:
+            best = epoch
+        elif epoch - best >= patience:
+            return best, epoch
+    return best, None
+
+
+def _one_epoch_late(losses: list[float], patience: int):
+    return early_stopping(losses, patience + 1)
+
+
+EARLY_STOPPING = Exercise(
+    name="neural_nets.early_stopping",
+    title="Early stopping",
+    points=2,
+    stars=2,
+    reference=early_stopping,
+    cases=lambda rng: [
+        Case(([3.0, 2.0, 1.0, 1.5, 1.6, 1.7, 0.5], 3), note="the best comes after the stop"),
+        Case(([3.0, 2.0, 2.5, 1.9, 2.5, 1.8], 2), note="ups and downs, but it goes on"),
+        Case(([2.0, 1.0, 1.5, 1.4, 1.3, 1.2], 3), note="falling again, yet never below the best"),
+        Case(([1.0, 1.0, 1.0, 1.0], 2), note="equal losses are no improvement"),
+        Case(((1 + rng.random(40)).tolist(), 7)),
+    ],
+    mistakes=(
+        Mistake(
+            _stops_without_improvement_on_the_last,
+            "You compared each loss with the one before it; compare it with the best so far, or a "
+            "loss that climbs in a zigzag never stops the training.",
+        ),
+        Mistake(
+            _last_best,
+            "A loss equal to the best is no improvement: keep the first of equals.",
+        ),
+        Mistake(
+            _one_epoch_late,
+            "You stop one epoch late: stop as soon as the best is `patience` epochs ago.",
+        ),
+        Mistake(
+            lambda losses, patience: (int(np.argmin(losses)), early_stopping(losses, patience)[1]),
+            "You looked for the best among all losses, also those after the stop, which training "
+            "never gets to see.",
+        ),
+    ),
+    hints=(
+        "Walk through the losses and remember the epoch of the lowest one so far.",
+        "At each epoch that is no improvement ask: how many epochs ago was the best?",
+        "if loss < losses[best]: best = epoch; elif epoch - best >= patience: return best, epoch",
+    ),
+)
+
+# --- a project: more with less -----------------------------------------------------------------
+
+PARAMETER_BUDGET = 5_000
+REQUIRED_ACCURACY = 0.965
+
+
+def digits_under_budget(
+    x_train: Array, y_train: Array, x_test: Array, seed: int
+) -> tuple[dict[str, Array], Array]:
+    """Return the parameters of a model trained on the digits, and its classes for x_test."""
+    epochs, batch_size = 80, 64
+    model, rng = mlp((64, 64, 10)), np.random.default_rng(seed)
+    steps = epochs * -(-len(x_train) // batch_size)
+    trainer = Trainer(
+        model,
+        Adam(),
+        schedule=CosineSchedule(5e-3, total_steps=steps),
+        augment=RandomDistortion(side=8, shift=0.5, degrees=10, noise=0.1),
+    )
+    params, _ = trainer.fit(
+        model.init(rng), x_train, y_train, epochs=epochs, batch_size=batch_size, rng=rng
+    )
+    return params, predict(model, params, x_test)
+
+
+def _digits_cases(rng: np.random.Generator) -> list[Case]:
+    seeds = rng.choice(1000, size=2, replace=False)
+    parts = ((int(seed), load_digits(int(seed), validation_fraction=0)) for seed in seeds)
+    return [
+        Case((d.x_train, d.y_train, d.x_test, seed), note=f"the digits, split with seed {seed}")
+        for seed, d in parts
+    ]
+
+
+def judge_digits(case: Case, answer: tuple[dict[str, Array], Array]) -> str | None:
+    """Say whether the model is over budget or not good enough, None when it is fine."""
+    params, predictions = answer
+    _, _, x_test, seed = case.args
+    count = sum(value.size for value in params.values())
+    if count > PARAMETER_BUDGET:
+        return f"The model has {count:,} parameters; the budget is {PARAMETER_BUDGET:,}."
+    if np.shape(predictions) != (len(x_test),):
+        return (
+            f"The predictions have shape {np.shape(predictions)}, expected one class per test "
+            f"image, ({len(x_test)},); from logits (N, 10) take argmax(axis=1)."
+        )
+    reached = accuracy(load_digits(seed, validation_fraction=0).y_test, np.asarray(predictions))
+    if reached < REQUIRED_ACCURACY:
+        return (
+            f"The test accuracy is {reached:.1%} with {count:,} parameters; at least "
+            f"{REQUIRED_ACCURACY:.1%} is asked for."
+        )
+    return None
+
+
+def _untrained(x_train: Array, y_train: Array, x_test: Array, seed: int) -> tuple:
+    model = mlp((64, 64, 10))
+    params = model.init(np.random.default_rng(seed))
+    return params, predict(model, params, x_test)
+
+
+def _nearest_mean(x_train: Array, y_train: Array, x_test: Array, seed: int) -> tuple:
+    means = np.array([x_train[y_train == digit].mean(axis=0) for digit in range(10)])
+    distances = ((x_test[:, None] - means) ** 2).sum(axis=2)
+    return {"means": means}, distances.argmin(axis=1)
+
+
+DIGITS_UNDER_BUDGET = Exercise(
+    name="neural_nets.digits_under_budget",
+    title="Project: better digits under a parameter budget",
+    points=5,
+    stars=3,
+    reference=digits_under_budget,
+    cases=_digits_cases,
+    mistakes=(
+        Mistake(
+            _untrained,
+            "These are the parameters the model started from: `fit` returns new ones, it does not "
+            "change those it is given.",
+        ),
+        Mistake(
+            _nearest_mean,
+            "This takes the class with the nearest mean image: a fine baseline of 640 numbers, "
+            "but one mean per class cannot describe the several ways to write a digit.",
+        ),
+    ),
+    hints=(
+        "One hidden layer of 64 units has 64·64 + 64 + 64·10 + 10 = 4,810 parameters.",
+        "Plain training overfits. Which remedy of the chapter gained most? It needs more epochs.",
+        "RandomDistortion(side=8, shift=0.5, degrees=10, noise=0.1), 80 epochs, Adam with a cosine "
+        "schedule from 5e-3.",
+    ),
+    judge=judge_digits,
+)
+
+EXERCISES: tuple[Exercise, ...] = (
+    NEURON,
+    SOFTMAX,
+    RELU_BACKWARD,
+    LINEAR_BACKWARD,
+    CROSS_ENTROPY_GRADIENT,
+    NUMERICAL_GRADIENT,
+    TOPOLOGICAL_ORDER,
+    ADAM_STEP,
+    DROPOUT,
+    BATCH_NORM_BACKWARD,
+    MACRO_F1,
+    EARLY_STOPPING,
+    DIGITS_UNDER_BUDGET,
+)
