@@ -274,22 +274,26 @@ def run_torch_module(module: Any, trial: Trial, device: str = "cpu") -> Results:
         tensor.requires_grad_(tensor.is_floating_point())
     y = module(*inputs.values(), **options)
     y.backward(torch_tensors({"dy": trial.upstream}, trial.layout, device)["dy"])
-    results = {"y": y} | {f"d{k}": x.grad for k, x in inputs.items() if x.requires_grad}
+    results = {"y": y} | {f"d{name}": x.grad for name, x in inputs.items()}
     results |= {f"grad {name}": p.grad for name, p in module.named_parameters()}
     if module.training:
         results |= {f"new {name}": buffer for name, buffer in module.named_buffers()}
-    return {name: tensor.detach().cpu().numpy() for name, tensor in results.items()}
+    return {k: t.detach().cpu().numpy() for k, t in results.items() if t is not None}
 
 
 def run_torch_optimizer(over: Callable[..., Any], trial: Trial, device: str = "cpu") -> Results:
-    """Run a `torch.optim` optimizer, made by `over(parameters)`, on a trial's gradients."""
+    """Run a `torch.optim` optimizer, made by `over(parameters)`, on a trial's gradients.
+
+    All tensors are contiguous, as those of a module are: PyTorch's fused steps take parameter and
+    gradient as they lie in memory, and go silently wrong where the two lie differently.
+    """
     import torch
 
     params = {
         name: torch.nn.Parameter(tensor)
-        for name, tensor in torch_tensors(trial.params, trial.layout, device).items()
+        for name, tensor in torch_tensors(trial.params, "contiguous", device).items()
     }
-    injected = torch_tensors(trial.inputs, trial.layout, device)
+    injected = torch_tensors(trial.inputs, "contiguous", device)
     optimizer = over(params.values())
     results: Results = {}
     for t in range(len(injected) // len(params)):

@@ -4,18 +4,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bigmodel_edu.layer import Array
+from bigmodel_edu.layer import (
+    Array,
+    expect_count,
+    expect_floats,
+    expect_not_negative,
+    expect_shape,
+)
 
 
 @dataclass(frozen=True)
 class RandomDistortion:
-    """Shifts, rotates and blurs with noise each image of a batch, independently and at random.
+    """Shifts and rotates each image of a batch and adds noise, independently and at random.
 
     `shift` in pixels and `degrees` are the largest distortions, drawn uniformly; `noise` is the
     standard deviation of what is added to each pixel. Pixels come from bilinear interpolation,
     and from outside the image zeros.
 
-    Shapes: x (N, side²) or (N, side, side), y alike.
+    Shapes: x (N, side²) or (N, side, side), floating point; y alike.
     """
 
     side: int
@@ -23,12 +29,19 @@ class RandomDistortion:
     degrees: float = 0.0
     noise: float = 0.0
 
+    def __post_init__(self) -> None:
+        expect_count("side", self.side)
+        for name in ("shift", "degrees", "noise"):
+            expect_not_negative(name, getattr(self, name))
+
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
+        expect_floats("x", x)
+        expect_shape("x", x, "N", *((self.side, self.side) if x.ndim == 3 else (self.side**2,)))
         images = x.reshape(-1, self.side, self.side)
         if self.shift or self.degrees:
             images = self._moved(images, rng)
         if self.noise:
-            images = images + rng.normal(0, self.noise, size=images.shape)
+            images = images + rng.normal(0, self.noise, size=images.shape).astype(x.dtype)
         return images.reshape(x.shape)
 
     def _moved(self, images: Array, rng: np.random.Generator) -> Array:

@@ -18,6 +18,8 @@ Pullback = Callable[[np.ndarray], np.ndarray]
 class Variable:
     """An array in float64 that remembers its parents; after `backward`, `grad` has its shape."""
 
+    __array_ufunc__ = None  # so that NumPy leaves array + Variable to the methods below
+
     def __init__(self, value, parents: tuple[tuple[Variable, Pullback], ...] = ()) -> None:
         self.value = np.asarray(value, dtype=np.float64)
         self.parents = parents
@@ -34,7 +36,8 @@ class Variable:
             ((self, lambda g: g * other.value), (other, lambda g: g * self.value)),
         )
 
-    def __matmul__(self, other: Variable) -> Variable:
+    def __matmul__(self, other) -> Variable:
+        other = _as_variable(other)
         return Variable(
             self.value @ other.value,
             ((self, lambda g: g @ other.value.T), (other, lambda g: self.value.T @ g)),
@@ -47,6 +50,12 @@ class Variable:
         return self + -_as_variable(other)
 
     __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other) -> Variable:
+        return -self + other
+
+    def __rmatmul__(self, other) -> Variable:
+        return _as_variable(other) @ self
 
     def relu(self) -> Variable:
         return Variable(np.maximum(self.value, 0), ((self, lambda g: g * (self.value > 0)),))
@@ -63,11 +72,17 @@ class Variable:
         return Variable(y, ((self, lambda g: g * np.ones_like(self.value)),))
 
     def backward(self) -> None:
-        """Add to the `grad` of every ancestor the derivative of the sum of this array by it."""
-        self.grad = self.grad + 1
+        """Add to the `grad` of every ancestor the derivative of the sum of this array by it.
+
+        As in PyTorch, gradients add up from call to call, until you set `grad` to zero.
+        """
+        flowing = {self: np.ones_like(self.value)}
         for variable in reversed(topological_order(self)):
+            gradient = flowing[variable]
+            variable.grad = variable.grad + gradient
             for parent, pull_back in variable.parents:
-                parent.grad = parent.grad + _sum_to(pull_back(variable.grad), parent.value.shape)
+                share = _sum_to(pull_back(gradient), parent.value.shape)
+                flowing[parent] = flowing.get(parent, 0) + share
 
 
 def topological_order(result: Variable) -> list[Variable]:

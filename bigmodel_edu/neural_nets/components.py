@@ -219,12 +219,15 @@ def initializer(name: str, torch_name: str) -> Component:
 
 
 def classified(rng: np.random.Generator, batch: int) -> dict:
-    """Return true and predicted labels of four classes, and yes-or-no ones, (8 · batch,) each."""
+    """Return true and predicted labels of four classes, and yes-or-no ones, (8 · batch,) each.
+
+    The classes are of unequal size: with equal ones, macro is the average weighted by size.
+    """
     size = 8 * batch
     return {
-        "y_true": rng.permutation(np.arange(size) % 4),
+        "y_true": rng.permutation(np.arange(size) % 7 % 4),
         "y_pred": rng.integers(0, 3, size=size),  # class 3 is never predicted: a ratio of 0 / 0
-        "is_true": rng.permutation(np.arange(size) % 2),
+        "is_true": rng.permutation(np.arange(size) % 3 % 2),
         "is_pred": rng.integers(0, 2, size=size),
     }
 
@@ -254,9 +257,9 @@ def averaged_metric(name: str) -> Component:
 
 
 def scored(rng: np.random.Generator, batch: int) -> dict:
-    """Return yes-or-no labels and scores with ties, (4 · batch,) each."""
-    y_true = rng.permutation(np.arange(4 * batch) % 2)
-    return {"y_true": y_true, "scores": np.round(y_true + rng.normal(size=4 * batch), 1)}
+    """Return yes-or-no labels and scores with many ties between the two, (4 · batch,) each."""
+    y_true = rng.permutation(np.arange(4 * batch) % 3 % 2)
+    return {"y_true": y_true, "scores": np.round(y_true + rng.normal(size=4 * batch))}
 
 
 def folds(splits: Any) -> dict:

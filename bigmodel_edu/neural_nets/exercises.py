@@ -80,7 +80,7 @@ LINEAR_BACKWARD = Exercise(
     reference=linear_backward,
     cases=lambda rng: [
         Case((rng.normal(size=(n, d)), rng.normal(size=(h, d)), rng.normal(size=(n, h))))
-        for n, d, h in ((5, 7, 3), (1, 2, 3), (11, 3, 3))
+        for n, d, h in ((5, 7, 3), (1, 2, 5), (11, 3, 3))
     ],
     mistakes=(
         Mistake(

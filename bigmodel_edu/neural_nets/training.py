@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from bigmodel_edu.data.validation import validate_examples
 from bigmodel_edu.errors import BookError, HyperparameterError
-from bigmodel_edu.layer import Array, Layer, Params, without_prefix
+from bigmodel_edu.layer import Array, Layer, Params, expect_count, without_prefix
 
 from .reference import (
     CrossEntropy,
@@ -27,15 +27,6 @@ from .reference import (
 )
 
 Augmentation = Callable[[Array, np.random.Generator], Array]
-
-
-class NonFiniteLoss(BookError, ArithmeticError):
-    """The loss became NaN or infinite; `params` are those from before the bad step."""
-
-    def __init__(self, message: str, step: int, params: Params) -> None:
-        super().__init__(message)
-        self.step = step
-        self.params = params
 
 
 @dataclass
@@ -52,10 +43,22 @@ class History:
     best_epoch: int | None = None
 
 
+class NonFiniteLoss(BookError, ArithmeticError):
+    """The loss became NaN or infinite.
+
+    `params` are those from before the bad step, `history` is what `fit` saw up to then.
+    """
+
+    def __init__(self, message: str, step: int, params: Params) -> None:
+        super().__init__(message)
+        self.step = step
+        self.params = params
+        self.history = History()
+
+
 def minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Iterator[Array]:
     """Yield index arrays that visit n examples once, in random order; the last may be shorter."""
-    if batch_size < 1:
-        raise HyperparameterError(f"batch_size is {batch_size}, expected 1 or more.")
+    expect_count("batch_size", batch_size)
     order = rng.permutation(n)
     for start in range(0, n, batch_size):
         yield order[start : start + batch_size]
@@ -115,7 +118,11 @@ class Trainer:
         state, history, best_params = self.optimizer.init(params), History(), params
         for _ in tqdm(range(epochs), desc="epochs", leave=False, disable=not progress):
             for batch in minibatches(len(x), batch_size, rng):
-                params, state, loss = self.step(params, state, x[batch], y[batch], rng)
+                try:
+                    params, state, loss = self.step(params, state, x[batch], y[batch], rng)
+                except NonFiniteLoss as error:
+                    error.history = history
+                    raise
                 history.step_loss.append(loss)
             history.train_accuracy.append(accuracy(y, predict(self.model, params, x)))
             if validation is None:
@@ -136,9 +143,11 @@ class Trainer:
         """Return parameters and optimizer state after one batch, and the loss before it."""
         if self.augment is not None:
             x = self.augment(x, rng)
+        before_forward = rng.bit_generator.state
         loss, grads, buffers = self.gradients(params, x, y, rng)
         if not np.isfinite(loss):
-            raise self._non_finite_loss(params, state["step"], x, loss)
+            rng.bit_generator.state = before_forward  # to look again at the same dropout masks
+            raise self._non_finite_loss(params, state["step"], x, loss, rng)
         if self.max_grad_norm is not None:
             grads, _ = clip_gradients_by_norm(grads, self.max_grad_norm)
         lr = None if self.schedule is None else self.schedule(state["step"])
@@ -168,8 +177,8 @@ class Trainer:
             raise HyperparameterError(
                 "patience needs validation data; pass validation=(x_validation, y_validation)."
             )
-        logits, _ = self.model.forward(params, x[:1])
         for examples in filter(None, [(x, y), validation]):
+            logits, _ = self.model.forward(params, examples[0][:1])
             validate_examples(*examples, n_classes=logits.shape[-1])
 
     def _validate_epoch(
@@ -181,23 +190,34 @@ class Trainer:
         history.validation_loss.append(float(loss))
         history.validation_accuracy.append(accuracy(y, logits.argmax(axis=-1)))
 
-    def _non_finite_loss(self, params: Params, step: int, x: Array, loss: float) -> NonFiniteLoss:
+    def _non_finite_loss(
+        self, params: Params, step: int, x: Array, loss: float, rng: np.random.Generator
+    ) -> NonFiniteLoss:
+        culprit = first_non_finite(self.model, params, x, training=True, rng=rng)
         return NonFiniteLoss(
-            f"the loss of step {step} is {loss}, expected a finite number; "
-            f"{first_non_finite(self.model, params, x)}. Try a smaller learning rate or clip the "
-            "gradients; the parameters from before this step are in the error's `params`.",
+            f"the loss of step {step} is {loss}, expected a finite number; {culprit}. Try a "
+            "smaller learning rate or clip the gradients; the parameters from before this step "
+            "are in the error's `params`.",
             step,
             params,
         )
 
 
-def first_non_finite(model: Sequential, params: Params, x: Array) -> str:
+def first_non_finite(
+    model: Sequential,
+    params: Params,
+    x: Array,
+    *,
+    training: bool = False,
+    rng: np.random.Generator | None = None,
+) -> str:
     """Say which part of the model is the first to hold a NaN or an infinity on inputs x."""
     if not np.isfinite(x).all():
         return "the inputs of this batch are not finite"
     for i, layer in enumerate(model.layers):
         own = without_prefix(str(i), params)
-        x, _ = layer.forward(own, x)
+        mode = {"training": training, "rng": rng} if layer.mode_dependent else {}
+        x, _ = layer.forward(own, x, **mode)
         if not np.isfinite(x).all():
             bad = [f"{i}.{name}" for name, value in own.items() if not np.isfinite(value).all()]
             cause = f", since its parameter {bad[0]} is" if bad else ""

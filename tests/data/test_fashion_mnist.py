@@ -98,6 +98,17 @@ GOOD = idx(np.arange(30, dtype=np.uint8).reshape(5, 3, 2))
         (gzip.compress(GOOD[:-1]), r"must hold 30 bytes .* shape \(5, 3, 2\), got 29"),
         (gzip.compress(GOOD + b"\x00"), "must hold 30 bytes .* got 31"),
     ],
+    # the bytes hold the time, so that as ids they would differ between the workers
+    ids=[
+        "no gzip",
+        "cut",
+        "garbled",
+        "empty",
+        "wrong type",
+        "half a header",
+        "too short",
+        "too long",
+    ],
 )
 def test_bad_idx_is_refused(tmp_path, content, words):
     (tmp_path / "a.gz").write_bytes(content)

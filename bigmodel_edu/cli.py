@@ -1,0 +1,375 @@
+"""The command `bigmodel`.
+
+A command imports what it needs when it runs, so that `bigmodel --help` answers at once.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from bigmodel_edu import __version__
+from bigmodel_edu.errors import BookError
+
+if TYPE_CHECKING:
+    from bigmodel_edu.bench import Timing
+    from bigmodel_edu.components import Component
+    from bigmodel_edu.labs.notebooks import Report
+    from bigmodel_edu.parity import Verdict
+
+SYMBOLS = {
+    "ok": ("✓", "green"),
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "wrong": ("✗", "red"),
+    "missing": ("○", "yellow"),
+    "not attempted": ("○", "yellow"),
+    "not reached": ("–", "yellow"),
+    "skipped": ("–", "dim"),
+}
+JUDGES = {  # how a table heads the judges' columns
+    "finite-differences": "finite\ndifferences",
+    "torch": "PyTorch",
+    "oracle": "outside oracles",
+    "reference-on-cupy": "reference\non CuPy",
+    "cupy": "CuPy",
+    "cuda-on-cpu": "CUDA\non the CPU",
+}
+
+
+class BookCommands(TyperGroup):
+    """Print a deliberate error as its one sentence and exit with 2; anything else is a bug."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BookError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=BookCommands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(data_app, name="data", help="List or fetch the public data sets of the book.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help="A component (neural_nets.softmax) or a chapter (neural_nets); without it, all.",
+        show_default=False,
+    ),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bigmodel {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Begin with [bold]bigmodel doctor[/], then [bold]bigmodel lab[/].")
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """[bold]Big Models from Scratch[/]: a textbook that runs.
+
+    One component, three implementations (NumPy, PyTorch, CuPy), one parity check.
+    """
+    for stream in (sys.stdout, sys.stderr):  # a console without ✓ prints ? instead of failing
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Is my installation sound? Versions, GPU, compilers, folders, and what to do.
+
+    Exits with 1 when something that the book needs is wrong.
+    What is optional may be missing.
+
+    [dim]Example:[/]  bigmodel doctor
+    """
+    from bigmodel_edu.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json(finding.as_json() for finding in findings)
+    else:
+        rows = [(_symbol(f.status), f.name, f.found, f.advice) for f in findings]
+        _print_table(("", "", "found", "what to do"), rows)
+    raise typer.Exit(int(any(finding.status == "wrong" for finding in findings)))
+
+
+@app.command()
+def parity(name: Name = None, as_json: AsJson = False) -> None:
+    """Hold NumPy, PyTorch and CuPy against each other: every judge of every component.
+
+    A number is the largest relative error that a judge saw.
+    Exits with 1 when a judge disagrees.
+
+    [dim]Example:[/]  bigmodel parity neural_nets.softmax
+    """
+    from bigmodel_edu import parity as harness
+
+    verdicts = [v for c in _with_progress(_components(name), "parity") for v in harness.judge(c)]
+    if as_json:
+        _print_json(verdict.as_json() for verdict in verdicts)
+    else:
+        _print_verdicts(verdicts)
+    raise typer.Exit(int(any(verdict.status == "failed" for verdict in verdicts)))
+
+
+@app.command()
+def bench(name: Name = None, as_json: AsJson = False) -> None:
+    """Measure each component in NumPy, PyTorch and CuPy beside PyTorch's own built-in.
+
+    Times are medians in milliseconds of interleaved runs.
+
+    [dim]Example:[/]  bigmodel bench neural_nets --json
+    """
+    from bigmodel_edu import bench as stopwatch
+
+    timings = [t for c in _with_progress(_components(name), "bench") for t in stopwatch.run(c)]
+    if as_json:
+        _print_json(timing.as_json() for timing in timings)
+    else:
+        _print_timings(timings)
+
+
+@app.command()
+def check(
+    notebooks: Annotated[
+        list[Path], typer.Argument(help="Notebooks to run, .md or .ipynb.", metavar="NOTEBOOK")
+    ],
+    as_json: AsJson = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that one cell may run.", min=1, metavar="SECONDS")
+    ] = 600,
+) -> None:
+    """Run notebooks from top to bottom and report every exercise in them.
+
+    Exits with 0 only if every exercise in every notebook passes.
+    A notebook runs in its own folder; your progress file is left alone.
+
+    [dim]Example:[/]  bigmodel check chapters/01_neural_nets.md
+    """
+    from bigmodel_edu.labs.notebooks import exercises_in, read_notebook, run_and_report
+
+    for path in notebooks:  # all of them before the first one runs
+        if not exercises_in(read_notebook(path)):
+            raise BookError(f"{path} holds no exercises: no cell calls check(...).")
+    reports = [run_and_report(path, timeout) for path in _with_progress(notebooks, "check")]
+    if as_json:
+        _print_json(report.as_json() for report in reports)
+    else:
+        for report in reports:
+            _print_report(report)
+    raise typer.Exit(int(not all(report.passed for report in reports)))
+
+
+@app.command()
+def progress(as_json: AsJson = False) -> None:
+    """Show your board: every exercise with its stars, attempts, hints and points.
+
+    [dim]Example:[/]  bigmodel progress
+    """
+    from bigmodel_edu.labs.progress import board
+
+    if as_json:
+        _print_json(board().as_json())
+    else:
+        _console().print(board())
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="[dim]Example:[/]  bigmodel lab --no-browser --port 8890",
+)
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab on the book; further arguments go to JupyterLab itself."""
+    from bigmodel_edu.lab import main as open_lab
+
+    raise typer.Exit(open_lab(list(context.args)))
+
+
+@data_app.command("list")
+def list_data(as_json: AsJson = False) -> None:
+    """Show all data of the book: what comes with its packages and what can be downloaded.
+
+    [dim]Example:[/]  bigmodel data list
+    """
+    from bigmodel_edu import data
+
+    if not as_json:
+        typer.echo(data.describe())
+        return
+    _print_json(
+        {
+            "name": download.name,
+            "title": download.title,
+            "bytes": download.size,
+            "status": data.status(download.name),
+            "files": [file.path for file in download.files],
+            "licence": download.licence,
+            "source": download.source,
+        }
+        for download in data.DOWNLOADS.values()
+    )
+
+
+@data_app.command("fetch")
+def fetch_data(
+    name: Annotated[str, typer.Argument(help="A name from `bigmodel data list`.")],
+) -> None:
+    """Download a data set into the cache, or find it in BIGMODEL_DATA_MIRROR, and verify it.
+
+    [dim]Example:[/]  bigmodel data fetch fashion-mnist
+    """
+    from bigmodel_edu import data
+
+    for path in data.fetch(name):
+        typer.echo(path)
+
+
+def _components(name: str | None) -> list["Component"]:
+    from bigmodel_edu import catalogue
+
+    return catalogue.components_of(name) if name else list(catalogue.components().values())
+
+
+def _with_progress(items: Sequence[Any], task: str) -> Iterable[Any]:
+    """Yield the items behind a progress bar on stderr, which leaves stdout to the result."""
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        number = bar.add_task(task, total=len(items))
+        for item in items:
+            bar.update(number, description=getattr(item, "name", str(item)))
+            yield item
+            bar.advance(number)
+
+
+def _print_verdicts(verdicts: Sequence["Verdict"]) -> None:
+    """One table per chapter, a row per component, a column per judge who sat; reasons below."""
+    chapters: dict[str, dict[str, dict[str, Text]]] = {}
+    for verdict in verdicts:
+        judge, _, oracle = verdict.judge.partition(":")
+        own_name = verdict.component.rpartition(".")[2]
+        rows = chapters.setdefault(verdict.chapter, {}).setdefault(own_name, {})
+        cell = rows.setdefault(judge, Text())
+        cell.append("\n" * bool(cell)).append_text(_symbol(verdict.status))
+        if verdict.max_error is not None:
+            cell.append(f" {verdict.max_error:.0e}" if verdict.max_error else " 0", style="dim")
+        cell.append(f" {oracle}" * bool(oracle), style="dim")
+    sat = {verdict.judge.partition(":")[0] for verdict in verdicts if verdict.status != "skipped"}
+    judges = [judge for judge in JUDGES if judge in sat]
+    for chapter, rows in chapters.items():
+        table = [
+            (name, *(cells.get(judge, "") for judge in judges)) for name, cells in rows.items()
+        ]
+        _print_table((chapter, *(JUDGES[judge] for judge in judges)), table)
+    _print_reasons(verdicts)
+
+
+def _print_reasons(verdicts: Sequence["Verdict"]) -> None:
+    console = _console()
+    for verdict in verdicts:
+        if verdict.status == "failed":
+            console.print(f"[red]✗[/] {verdict.component}, {verdict.judge}: ", end="")
+            console.print(verdict.reason, markup=False)
+    skipped: dict[str, set[str]] = {}
+    for verdict in verdicts:
+        if verdict.status == "skipped":
+            skipped.setdefault(verdict.reason, set()).add(verdict.judge)
+    for reason, judges in skipped.items():
+        console.print(f"– skipped {', '.join(sorted(judges))}: {reason}", style="dim", markup=False)
+    count = {s: sum(v.status == s for v in verdicts) for s in ("ok", "failed", "skipped")}
+    console.print(", ".join(f"{number} {status}" for status, number in count.items()))
+
+
+def _print_timings(timings: Sequence["Timing"]) -> None:
+    columns = ("numpy_ms", "torch_ms", "builtin_ms", "cupy_ms")
+    headings = ("shape", "pass", "NumPy", "PyTorch", "built-in", "CuPy")
+    for chapter in dict.fromkeys(timing.chapter for timing in timings):
+        rows = [
+            (
+                timing.component.rpartition(".")[2],
+                timing.shape,
+                timing.pass_,
+                *(_milliseconds(getattr(timing, column)) for column in columns),
+            )
+            for timing in timings
+            if timing.chapter == chapter
+        ]
+        _print_table((chapter, *headings), rows, right=headings[2:])
+    for device in sorted({timing.device for timing in timings}):
+        _console().print(f"milliseconds, medians; {device}", style="dim", markup=False)
+    if not timings:
+        _console().print("There is nothing to measure: no component here has a size for it.")
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _print_report(report: "Report") -> None:
+    console = _console()
+    console.print(str(report.notebook), style="bold", markup=False)
+    for outcome in report.exercises:
+        line = Text("  ").append_text(_symbol(outcome.status)).append(f" {outcome.exercise}  ")
+        console.print(line.append(outcome.status, style="dim"))
+        if outcome.status in ("failed", "not reached"):
+            console.print(Padding(Text(outcome.message), (0, 0, 0, 4)))
+    for error in report.errors:
+        console.print(Padding(Text(f"! {error}", style="yellow"), (0, 0, 0, 2)))
+    passed = sum(outcome.status == "passed" for outcome in report.exercises)
+    points = sum(outcome.points for outcome in report.exercises)
+    console.print(f"  {passed} of {len(report.exercises)} exercises passed, {points} points")
+
+
+def _print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str] = ()
+) -> None:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in headings:
+        justify = "right" if heading in right else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    _console().print(table)
+
+
+def _print_json(entries: Iterable[dict]) -> None:
+    typer.echo(json.dumps(list(entries), indent=2))
+
+
+def _symbol(status: str) -> Text:
+    return Text(*SYMBOLS[status])
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,125 @@
+"""A chapter's `cupy_impl` on a machine without a GPU.
+
+NumPy takes CuPy's place, and `RawModule` compiles the kernels for the CPU. So all of `cupy_impl` is
+judged, the sizes of its launches and the order of its arguments too, not only its kernels. What
+this cannot show: the speed, and kernels whose threads race on a GPU but happen not to here.
+"""
+
+import builtins
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.util import module_from_spec, resolve_name, spec_from_file_location
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from bigmodel_edu.cuda.compiled import Kernel, build_library, compile_kernels
+from bigmodel_edu.cuda.kernels import KernelError
+
+Edit = Callable[[str], str]
+
+
+@cache
+def unavailable() -> str | None:
+    """Return why CUDA kernels cannot run on the CPU here, or None when they can."""
+    try:
+        build_library("#include <barrier>\nstd::barrier<> probe(1);\n", ())
+    except KernelError as error:
+        first_lines = " ".join(str(error).split("\n")[:2])
+        return f"CUDA kernels run on the CPU only with a compiler of C++20: {first_lines}"
+    return None
+
+
+def twin_module(package: str, *, edit: Edit | None = None) -> ModuleType:
+    """Return the `cupy_impl` of a chapter ("bigmodel_edu.neural_nets") with NumPy as its CuPy.
+
+    `edit` changes the source of the kernels before they are compiled, for tests that break them
+    on purpose. Neither CuPy nor the chapter's real `cupy_impl` is imported or replaced.
+    """
+    return _load(package, edit) if edit else _load_once(package)
+
+
+@cache
+def _load_once(package: str) -> ModuleType:
+    return _load(package, None)
+
+
+def _load(package: str, edit: Edit | None) -> ModuleType:
+    """Run the source of `cupy_impl` in a module of its own, whose imports find the stand-in."""
+    path = Path(import_module(package).__path__[0]) / "cupy_impl.py"
+    spec = spec_from_file_location(f"{package}._cupy_impl_on_cpu", path)
+    module = module_from_spec(spec)
+    module.__builtins__ = vars(builtins) | {"__import__": _importer(StandInCupy(edit))}
+    spec.loader.exec_module(module)
+    return module
+
+
+def _importer(stand_in: ModuleType) -> Callable[..., ModuleType]:
+    """Return an `__import__` that gives the stand-in for CuPy, and twins of other chapters."""
+
+    def import_(
+        name: str,
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        fromlist: tuple[str, ...] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        if name == "cupy" and level == 0:
+            return stand_in
+        package = (globals or {}).get("__package__")
+        full_name = resolve_name("." * level + name, package) if level else name
+        if full_name.endswith(".cupy_impl") and fromlist:
+            return twin_module(full_name.removesuffix(".cupy_impl"))
+        if "cupy_impl" in (fromlist or ()) or full_name.split(".")[0] in ("cupy", "cupyx"):
+            raise ImportError(
+                f"{full_name} cannot be replaced by NumPy; write `import cupy as cp`, and "
+                "`from bigmodel_edu.chapter.cupy_impl import Layer` for an earlier chapter's layer."
+            )
+        return builtins.__import__(name, globals, locals, fromlist, level)
+
+    return import_
+
+
+class StandInCupy(ModuleType):
+    """What `import cupy` gives to a twin on the CPU: NumPy, with the few names of CuPy's own."""
+
+    cuda = SimpleNamespace(is_available=lambda: True)
+    asnumpy = staticmethod(np.asarray)
+
+    def __init__(self, edit: Edit | None = None) -> None:
+        super().__init__("cupy", self.__doc__)
+        self._edit = edit or (lambda source: source)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def RawModule(self, *, code: str, options: tuple[str, ...] = ()) -> "CompiledModule":
+        """Compile the kernels as `cupy.RawModule` does, for the CPU."""
+        return CompiledModule(compile_kernels(self._edit(code), options))
+
+    @staticmethod
+    def empty(shape: int | tuple[int, ...], dtype: Any = float) -> np.ndarray:
+        """Return an array of NaN (or zeros), so that an element no thread writes is noticed."""
+        array = np.zeros(shape, dtype)
+        if array.dtype.kind == "f":
+            array.fill(np.nan)
+        return array
+
+
+class CompiledModule:
+    """The `RawModule` of the stand-in."""
+
+    def __init__(self, kernels: dict[str, Kernel]) -> None:
+        self._kernels = kernels
+
+    def get_function(self, name: str) -> Kernel:
+        """Return the kernel of that name."""
+        if name not in self._kernels:
+            raise KernelError(
+                f"kernels.cu has no kernel {name!r}, only {', '.join(self._kernels)}; "
+                'is it declared extern "C" __global__ void?'
+            )
+        return self._kernels[name]

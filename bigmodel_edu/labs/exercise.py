@@ -1,0 +1,77 @@
+"""An exercise is data, so that a notebook, a test and a grader can all use it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+TOLERANCE = 1e-9
+"""Largest accepted error |yours - expected| / (1 + |expected|), as for float64 in parity.
+
+Answers of a shorter dtype get 1000 of its rounding errors instead: 1.2e-4 in float32.
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the reader's function: `function(*args, **kwargs)`.
+
+    `note` says what is special about it ("huge logits") and stands in the message of a failure.
+    """
+
+    args: tuple
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong implementation that readers really write, and what to tell them about it."""
+
+    function: Callable
+    message: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A task whose answer is a function.
+
+    name: chapter and own name, "neural_nets.softmax".
+    stars: difficulty, 1 to 3.
+    reference: the function that the reader's is compared with.
+    cases: draws fresh cases from a `numpy.random.Generator`.
+    judge: for answers with more than one right value (a topological order, a trained model):
+        takes a case and the answer, returns None when it is right, else a sentence about what
+        is wrong. Without a judge the answer must equal the reference's.
+    tolerance: largest accepted relative error, see `TOLERANCE`.
+    """
+
+    name: str
+    title: str
+    points: int
+    reference: Callable
+    cases: Callable[[np.random.Generator], list[Case]]
+    stars: int = 1
+    mistakes: tuple[Mistake, ...] = ()
+    hints: tuple[str, ...] = ()
+    judge: Callable[[Case, Any], str | None] | None = None
+    tolerance: float = TOLERANCE
+
+    def __post_init__(self) -> None:
+        if self.stars not in (1, 2, 3):
+            raise ValueError(f"{self.name}: stars must be 1, 2 or 3, not {self.stars!r}.")
+        if self.points < 1:
+            raise ValueError(f"{self.name}: points must be at least 1, not {self.points!r}.")
+        object.__setattr__(self, "mistakes", tuple(self.mistakes))
+        object.__setattr__(self, "hints", tuple(self.hints))
+
+    @property
+    def chapter(self) -> str:
+        """Slug of the chapter: "neural_nets" for "neural_nets.softmax"."""
+        return self.name.partition(".")[0]
+
+    @property
+    def worth(self) -> str:
+        """The points in words: "1 point", "2 points"."""
+        return f"{self.points} point" + "s" * (self.points != 1)

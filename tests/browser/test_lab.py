@@ -1,0 +1,203 @@
+"""A chapter in JupyterLab, as a reader meets it: opened by double click, run, and saved."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.md"))
+TOKEN = "a-reader"
+SAMPLE = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+    format_version: 0.13
+kernelspec:
+  display_name: Python 3 (ipykernel)
+  language: python
+  name: python3
+---
+
+# A sample
+
+One neuron computes $y = \\sigma(w^\\top x + b)$, and a layer
+
+$$
+y_i = \\sigma\\Big(\\sum_{j=1}^{D} W_{ij} x_j + b_i\\Big).
+$$ (sample-layer)
+
+```{exercise-start} Add two numbers
+:label: sample-add
+```
+
+Write `add`, as in {eq}`sample-layer`.
+
+```{exercise-end}
+```
+
+```{code-cell} ipython3
+---
+jupyter:
+  source_hidden: true
+tags: [hide-input]
+---
+import sys
+
+print("The interpreter is", sys.executable)
+```
+
+:::{dropdown} The answer
+Plus.
+:::
+
+```{code-cell} ipython3
+import matplotlib.pyplot as plt
+
+plt.plot([1, 2, 3]);
+```
+"""
+IS_IN_FRONT = "name => window.jupyterapp?.shell.currentWidget?.context?.path == `chapters/${name}`"
+RUN_ALL = """
+window.ran = undefined;
+(async () => {
+    const notebook = jupyterapp.shell.currentWidget;
+    await notebook.sessionContext.ready;
+    await jupyterapp.commands.execute("notebook:run-all-cells");
+    const cells = [...notebook.content.model.cells].filter(cell => cell.type == "code");
+    window.ran = cells.map(cell => cell.executionCount);
+})();
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running `bigmodel lab`, the copy of the book that it shows, and its reader's home."""
+
+    url: str
+    book: Path
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[Lab]:
+    book, home = tmp_path_factory.mktemp("book"), tmp_path_factory.mktemp("home")
+    shutil.copy(ROOT / "jupytext.toml", book)
+    (book / "chapters").mkdir()
+    for path in (*CHAPTERS, *(ROOT / "chapters").glob("*.bib")):
+        shutil.copy(path, book / "chapters")
+    (book / "chapters" / "sample.md").write_text(SAMPLE, encoding="utf-8", newline="\n")
+    if not (book / "chapters" / "00_start_here.md").exists():
+        shutil.copy(book / "chapters" / "sample.md", book / "chapters" / "00_start_here.md")
+    show_cells_that_are_scrolled_out_of_sight(book)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [f"--port={port}", f"--IdentityProvider.token={TOKEN}", "--no-browser"]
+    options += ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
+    options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    bigmodel = shutil.which("bigmodel", path=Path(sys.executable).parent)
+    log = (book / "server.log").open("w", encoding="utf-8")
+    server = subprocess.Popen(
+        [bigmodel, "lab", *options],
+        cwd=book,
+        env=os.environ | {"HOME": str(home), "USERPROFILE": str(home)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(server, f"{url}/api?token={TOKEN}", book / "server.log")
+        yield Lab(url, book, home)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        log.close()
+
+
+def show_cells_that_are_scrolled_out_of_sight(book: Path) -> None:
+    folder = book / ".bigmodel/jupyter/settings/@jupyterlab/notebook-extension"
+    folder.mkdir(parents=True)
+    (folder / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+
+
+def wait_for(server: subprocess.Popen, url: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urlopen(url).close()
+            return
+        except URLError:
+            running = server.poll() is None and time.monotonic() < deadline
+            assert running, f"bigmodel lab did not start:\n{log.read_text(encoding='utf-8')}"
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def page(browser: Browser, lab: Lab) -> Iterator[Page]:
+    """The page that `bigmodel lab` opens; asking any other server for anything is an error."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    outside = []
+    page.route(
+        lambda url: not url.startswith((lab.url, "data:", "blob:", lab.url.replace("http", "ws"))),
+        lambda route: (outside.append(route.request.url), route.abort()),
+    )
+    page.goto(f"{lab.url}/lab/tree/chapters/00_start_here.md?token={TOKEN}")
+    yield page
+    page.close()
+    assert outside == []
+
+
+def open_by_double_click(page: Page, name: str) -> Locator:
+    """Open a file of the folder that the file browser shows; return its notebook."""
+    page.locator(".jp-DirListing-item", has_text=name).dblclick(timeout=60_000)
+    page.wait_for_function(IS_IN_FRONT, arg=name, timeout=30_000)
+    notebook = page.locator(".jp-NotebookPanel:visible")
+    expect(notebook.locator(".jp-MarkdownCell .myst").first).to_be_visible(timeout=30_000)
+    return notebook
+
+
+def run_all(page: Page) -> list[int | None]:
+    """Run every cell; return the cells' execution counts."""
+    page.evaluate(RUN_ALL)
+    page.wait_for_function("window.ran", timeout=240_000)
+    return page.evaluate("window.ran")
+
+
+def test_maths_exercises_and_the_kernel_are_the_books(page: Page, lab: Lab):
+    notebook = open_by_double_click(page, "sample.md")
+    expect(notebook.locator(".myst .katex")).to_have_count(2)
+    expect(notebook.locator("aside.myst-exercise")).to_contain_text("Add two numbers")
+    expect(notebook.locator("details")).to_contain_text("The answer")
+    expect(notebook.locator(".jp-MarkdownCell .myst", has_text="{exercise")).to_have_count(0)
+    run_all(page)
+    expect(notebook).to_contain_text(f"The interpreter is {sys.executable}")
+
+
+@pytest.mark.parametrize("name", ["sample.md", *(path.name for path in CHAPTERS)])
+def test_open_run_all_and_save_leaves_a_chapter_byte_identical(name: str, page: Page, lab: Lab):
+    path = lab.book / "chapters" / name
+    before, written = path.read_bytes(), path.stat().st_mtime_ns
+    open_by_double_click(page, name)
+    counts = run_all(page)
+    assert counts
+    assert None not in counts
+    page.evaluate('jupyterapp.commands.execute("docmanager:save")')
+    assert path.stat().st_mtime_ns > written
+    assert path.read_bytes() == before
+    assert [str(path) for path in lab.home.rglob("*")] == []

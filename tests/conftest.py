@@ -1,0 +1,78 @@
+"""Breaking a chapter on purpose, to see that its judges notice."""
+
+import os
+import shutil
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import bigmodel_edu
+from bigmodel_edu.components import Component
+from bigmodel_edu.parity import ParityError, check, judges_of
+
+PACKAGE = Path(bigmodel_edu.__file__).parent
+GPU_JUDGES = {"cupy", "reference-on-cupy"}
+
+
+def pytest_configure(config):
+    # Compiled kernels are kept between runs: in pytest's own cache, not in the user's.
+    os.environ.setdefault("BIGMODEL_KERNEL_CACHE", str(config.cache.mkdir("kernels")))
+
+
+@pytest.fixture
+def break_line(tmp_path, monkeypatch):
+    """Return `break_line(chapter, file, old, new)`: all components see the chapter so broken.
+
+    `file` is a path inside the chapter's package, as "reference/linear.py" or "torch_impl.py". The
+    source is loaded as a private copy; the package itself is left alone.
+    """
+    loaded = []
+
+    def load(path: Path) -> ModuleType:
+        folder = [str(path.parent)] if path.name == "__init__.py" else None
+        name = f"broken_{len(loaded)}"
+        loaded.append(name)
+        spec = spec_from_file_location(name, path, submodule_search_locations=folder)
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    def break_line(chapter: str, file: str, old: str, new: str) -> None:
+        kind = Path(file).parts[0].removesuffix(".py")
+        copy = tmp_path / chapter
+        shutil.copytree(PACKAGE / chapter, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        source = (copy / file).read_text(encoding="utf-8")
+        assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {file}"
+        (copy / file).write_text(source.replace(old, new), encoding="utf-8")
+        package = copy / kind / "__init__.py"
+        broken = load(package if package.exists() else copy / f"{kind}.py")
+        real = Component.implementation
+        monkeypatch.setattr(
+            Component,
+            "implementation",
+            lambda self, asked: broken if asked == kind else real(self, asked),
+        )
+
+    yield break_line
+    for name in [m for m in sys.modules if m.partition(".")[0] in loaded]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def caught_by():
+    """Return `caught_by(component)`: the kinds of judges that say no, without the CUDA ones."""
+
+    def caught_by(component: Component) -> set[str]:
+        caught = set()
+        for name in judges_of(component).keys() - GPU_JUDGES - {"cuda-on-cpu"}:
+            try:
+                check(component, name)
+            except (ParityError, ValueError):  # a wrong answer, or shapes that NumPy refuses
+                caught.add(name.partition(":")[0])
+        return caught
+
+    return caught_by

@@ -1,0 +1,132 @@
+"""The bench measures the right things in the right order; how long they take is not tested."""
+
+import json
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+
+from bigmodel_edu import bench, catalogue
+from bigmodel_edu.components import FunctionComponent, LayerComponent, OptimizerComponent
+
+COMPONENTS = catalogue.components()
+KEYS = ["component", "chapter", "shape", "pass"]
+KEYS += ["numpy_ms", "torch_ms", "builtin_ms", "cupy_ms", "device"]
+
+
+@pytest.fixture
+def one_round(monkeypatch):
+    """Measure every competitor once, which is enough to see that it runs."""
+    real = bench.interleaved_medians
+    monkeypatch.setattr(
+        bench, "interleaved_medians", lambda competitors: real(competitors, rounds=1)
+    )
+
+
+def small(component):
+    """Return the component with inputs of its catalogue size in place of the large ones."""
+    if isinstance(component, OptimizerComponent):
+        return replace(
+            component,
+            bench=replace(component.bench, inputs=lambda rng: {"weight": np.ones((3, 5))}),
+        )
+    size = replace(
+        component.bench,
+        build=component.build,
+        inputs=lambda rng: component.inputs(rng, 5),
+        builtin=None,
+    )
+    return replace(component, bench=size)
+
+
+MEASURED = [name for name, c in COMPONENTS.items() if c.bench is not None]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_every_competitor_runs(name, one_round):
+    component = small(COMPONENTS[name])
+    timings = bench.run(component)
+    layer = isinstance(component, LayerComponent)
+    assert [t.pass_ for t in timings] == (["forward", "forward+backward"] if layer else ["step"])
+    for timing in timings:
+        assert timing.numpy_ms > 0
+        assert timing.torch_ms > 0
+        assert timing.chapter == "neural_nets"
+        assert timing.component == name
+
+
+@pytest.mark.parametrize("name", [n for n in MEASURED if isinstance(COMPONENTS[n], LayerComponent)])
+def test_the_builtin_takes_the_twins_state(name):
+    """PyTorch's own layer must be measured on the same parameters: the same keys and shapes."""
+    component = COMPONENTS[name]
+    size = component.bench
+    twin = size.build(component.implementation("torch_impl"))
+    size.builtin().load_state_dict(twin.state_dict(), strict=True)
+
+
+def test_as_json(one_round):
+    (timing,) = bench.run(small(COMPONENTS["neural_nets.adam"]))
+    as_json = timing.as_json()
+    assert list(as_json) == KEYS
+    assert json.loads(json.dumps(as_json)) == as_json
+    assert as_json["pass"] == "step"
+
+
+def test_what_is_not_there_is_none(one_round, monkeypatch):
+    monkeypatch.setattr(bench, "no_gpu", lambda: "no GPU in this test")
+    timing, _ = bench.run(small(COMPONENTS["neural_nets.linear"]))
+    assert timing.cupy_ms is None
+    assert timing.builtin_ms is None
+
+
+def test_the_device_states_its_threads_and_dtype():
+    import torch
+
+    assert f"{torch.get_num_threads()} thread" in bench.device()
+    assert "float32" in bench.device()
+
+
+def test_a_component_without_a_size_is_not_measured():
+    assert bench.run(FunctionComponent(name="neural_nets.nothing", call=lambda m: 0.0)) == []
+
+
+# Interleaving
+
+
+def test_competitors_take_turns():
+    calls = []
+    competitors = {name: lambda name=name: calls.append(name) for name in "abc"}
+    medians = bench.interleaved_medians(competitors, rounds=4)
+    assert "".join(calls) == "abc" * 5  # once unmeasured, then four rounds
+    assert list(medians) == ["a", "b", "c"]
+
+
+def test_the_median_of_each_competitor(monkeypatch):
+    """With a clock that only competitors move, the medians are exact."""
+    now = [0.0]
+    monkeypatch.setattr(bench, "perf_counter", lambda: now[0])
+
+    def taking(*milliseconds):
+        durations = iter((0, *milliseconds))
+
+        def compete():
+            now[0] += next(durations) / 1e3
+
+        return compete
+
+    competitors = {"steady": taking(2, 2, 2), "one bad moment": taking(1, 500, 3)}
+    medians = bench.interleaved_medians(competitors, rounds=3, seconds=60)
+    assert medians == pytest.approx({"steady": 2.0, "one bad moment": 3.0})
+
+
+def test_it_stops_after_its_time_with_equal_rounds(monkeypatch):
+    monkeypatch.setattr(bench, "perf_counter", count().__next__)  # a second per look
+    calls = {"a": 0, "b": 0}
+
+    def run(name):
+        calls[name] += 1
+
+    competitors = {name: lambda name=name: run(name) for name in calls}
+    bench.interleaved_medians(competitors, rounds=1000, seconds=10)
+    assert calls["a"] == calls["b"] < 10

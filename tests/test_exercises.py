@@ -1,0 +1,189 @@
+"""What holds for every exercise of every chapter, so that a reader can trust its verdicts."""
+
+import copy
+import functools
+import inspect
+import itertools
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from bigmodel_edu import catalogue
+from bigmodel_edu.labs import Case, CheckFailed, Exercise, check
+from bigmodel_edu.labs.comparing import changed
+
+EXERCISES = list(catalogue.exercises().values())
+PROJECT_POINTS = 5
+"""Who gives five points asks for a trained model, which takes seconds and not microseconds."""
+MUTABLE = (np.ndarray, list, dict)
+
+each = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+each_mistake = pytest.mark.parametrize(
+    ("exercise", "mistake"),
+    [
+        pytest.param(exercise, mistake, id=f"{exercise.name}-{number}")
+        for exercise in EXERCISES
+        for number, mistake in enumerate(exercise.mistakes, start=1)
+    ],
+)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """A progress file of the test's own."""
+    monkeypatch.setenv("BIGMODEL_STATE_DIR", str(tmp_path))
+    monkeypatch.delenv("BIGMODEL_CHECK_LOG", raising=False)
+
+
+def is_project(exercise: Exercise) -> bool:
+    return exercise.points >= PROJECT_POINTS
+
+
+def seeds(exercise: Exercise, count: int) -> range:
+    """That many seeds, of a project only the first."""
+    return range(1 if is_project(exercise) else count)
+
+
+def cases(exercise: Exercise, seed: int) -> list[Case]:
+    return exercise.cases(np.random.default_rng(seed))
+
+
+def arguments(exercise: Exercise, case: Case) -> dict:
+    return inspect.signature(exercise.reference).bind(*case.args, **case.kwargs).arguments
+
+
+def rejection(exercise: Exercise, function, seed: int) -> str:
+    with np.errstate(all="ignore"), pytest.raises(CheckFailed) as caught:
+        check(exercise, function, seed=seed)
+    return caught.value.result.message
+
+
+# Verdicts
+
+
+@each
+def test_the_reference_passes(exercise):
+    for seed in seeds(exercise, 50):
+        result = check(exercise, exercise.reference, seed=seed)
+        assert (result.status, result.points) == ("passed", exercise.points)
+
+
+@each_mistake
+def test_a_known_mistake_is_rejected_in_its_own_words(exercise, mistake):
+    for seed in seeds(exercise, 10):
+        assert rejection(exercise, mistake.function, seed) == mistake.message
+
+
+def raising(*args, **kwargs):
+    raise NotImplementedError
+
+
+def dots(*args, **kwargs): ...
+
+
+def returning_none(*args, **kwargs):
+    return None
+
+
+@each
+@pytest.mark.parametrize("stub", [raising, dots, returning_none])
+def test_an_untouched_stub_is_not_attempted(exercise, stub):
+    result = check(exercise, stub, seed=0)
+    assert (result.status, result.points, bool(result)) == ("not attempted", 0, False)
+    assert "missing" not in result.message  # an empty stub is no forgotten return
+
+
+@each
+def test_an_answer_that_changes_its_inputs_is_caught(exercise):
+    @functools.wraps(exercise.reference)
+    def spoiling(*args, **kwargs):
+        answer = exercise.reference(*copy.deepcopy(args), **copy.deepcopy(kwargs))
+        for value in (*args, *kwargs.values()):
+            spoil(value)
+        return answer
+
+    given = arguments(exercise, cases(exercise, 0)[0])
+    names = [f"`{name}`" for name, value in given.items() if isinstance(value, MUTABLE)]
+    if not names:
+        pytest.skip("takes nothing that could be changed")
+    message = rejection(exercise, spoiling, seed=0)
+    assert f"the function changes its input {' and '.join(names)}" in message
+
+
+def spoil(value) -> None:
+    match value:
+        case np.ndarray():
+            value += 1
+        case list():
+            value.append(value[0])
+        case dict():
+            value["spoilt"] = []
+
+
+# Cases
+
+
+@each
+def test_a_seed_repeats_its_cases(exercise):
+    first, again = (cases(exercise, 7) for _ in range(2))
+    assert not changed([case.args for case in first], [case.args for case in again])
+    assert [case.note for case in first] == [case.note for case in again]
+
+
+@each
+def test_cases_vary_from_seed_to_seed(exercise):
+    drawn = [[case.args for case in cases(exercise, seed)] for seed in range(3)]
+    for one, other in itertools.combinations(drawn, 2):
+        assert changed(one, other), "an answer could be learnt by heart"
+
+
+@each
+def test_every_array_comes_in_more_than_one_length(exercise):
+    lengths = defaultdict(set)
+    for case in cases(exercise, 0):
+        for name, value in arguments(exercise, case).items():
+            if isinstance(value, np.ndarray):
+                lengths[name].add(value.shape[:1])
+    if is_project(exercise):
+        pytest.skip("a project trains on a data set of a fixed size")
+    constant = [name for name, seen in lengths.items() if len(seen) == 1]
+    assert not constant, "an answer with that size written into it would pass"
+
+
+# What a reader is told
+
+
+@each
+def test_it_says_enough(exercise):
+    assert len(exercise.hints) >= 3
+    assert len(exercise.mistakes) >= 2
+    texts = [exercise.title, *exercise.hints, *(mistake.message for mistake in exercise.mistakes)]
+    assert all(text == text.strip() and text for text in texts)
+    assert len(set(exercise.hints)) == len(exercise.hints)
+    assert all(mistake.message.endswith((".", "!", "?")) for mistake in exercise.mistakes)
+
+
+@each
+def test_its_name_and_points_are_sensible(exercise):
+    chapter, _, own_name = exercise.name.partition(".")
+    assert chapter == exercise.chapter
+    assert own_name.isidentifier()
+    assert own_name == exercise.reference.__name__  # messages call the reader's function so
+    assert 1 <= exercise.stars <= 3
+    assert exercise.stars - 1 <= exercise.points <= 5
+
+
+def test_names_and_titles_are_unique():
+    for values in ([e.name for e in EXERCISES], [e.title.casefold() for e in EXERCISES]):
+        assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("chapter", catalogue.written_chapters(), ids=lambda chapter: chapter.slug)
+def test_a_chapter_has_enough_exercises_graded_from_one_star_to_three(chapter):
+    own = [exercise for exercise in EXERCISES if exercise.chapter == chapter.slug]
+    assert len(own) >= (10 if chapter.number == 1 else 8)
+    points = {s: [e.points for e in own if e.stars == s] for s in (1, 2, 3)}
+    assert all(points.values())
+    assert max(points[1]) <= min(points[2])
+    assert max(points[2]) <= min(points[3]), "a harder exercise is worth no less"
