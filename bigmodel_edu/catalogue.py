@@ -83,7 +83,16 @@ def components_of(name: str) -> list[Component]:
 
 def exercise(name: str) -> Exercise:
     """Return the exercise of that name; UnknownName suggests the nearest."""
-    return _look_up("exercise", name, exercises())
+    return _own_exercises.get(name) or _look_up("exercise", name, exercises())
+
+
+def remember(exercise: Exercise) -> None:
+    """Let an exercise that a notebook made itself be found by name, while its kernel lives."""
+    if exercise.name not in exercises():
+        _own_exercises[exercise.name] = exercise
+
+
+_own_exercises: dict[str, Exercise] = {}
 
 
 def _gather(module: str, constant: str) -> dict:

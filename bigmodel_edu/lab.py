@@ -65,6 +65,7 @@ def environment(book: Path, jupyter_path: str = "") -> dict[str, str]:
     """
     jupyter = book / STATE / "jupyter"
     folders = {
+        "CUPY_CACHE_DIR": book / STATE / "cupy",
         "IPYTHONDIR": jupyter / "ipython",
         "JUPYTERLAB_SETTINGS_DIR": jupyter / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": jupyter / "workspaces",

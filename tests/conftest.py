@@ -1,4 +1,4 @@
-"""Breaking a chapter on purpose, to see that its judges notice."""
+"""Shared by all tests: the kernel cache, and breaking a chapter to see that its judges notice."""
 
 import os
 import shutil

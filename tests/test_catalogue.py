@@ -83,3 +83,20 @@ def test_an_empty_catalogue_says_so(monkeypatch):
     monkeypatch.setattr(catalogue, "components", dict)
     with pytest.raises(UnknownName, match=r"The components are: \(none yet\)"):
         catalogue.component("neural_nets.softmax")
+
+
+def test_an_exercise_of_a_notebook_is_found_by_name_once_it_was_checked():
+    from bigmodel_edu.labs import Exercise, check, hint
+
+    own = Exercise(
+        name="start.own",
+        title="Own",
+        points=1,
+        reference=lambda x: x,
+        cases=lambda rng: [],
+        hints=("Think.",),
+    )
+    check(own, None)
+    assert catalogue.exercise("start.own") is own
+    assert hint("start.own").text == "Think."
+    assert "start.own" not in catalogue.exercises()

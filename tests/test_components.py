@@ -1,5 +1,7 @@
 """What the catalogue's trials are like, and what running one must not do."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 
@@ -159,6 +161,8 @@ def test_layers_are_hashable_records_of_hyperparameters(name):
     assert layer == component.build(reference)
     assert hash(layer) == hash(component.build(reference))
     assert not any(isinstance(value, np.ndarray) for value in vars(layer).values())
+    with pytest.raises(FrozenInstanceError):
+        layer.anything = 1
 
 
 @pytest.mark.parametrize("name", LAYERS)

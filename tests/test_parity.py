@@ -161,6 +161,13 @@ def test_what_is_not_finite_never_agrees(bad, where):
         compare({"y": actual}, {"y": expected}, 1e9)
 
 
+@pytest.mark.parametrize("names", [("y", "dx"), ("dx", "y")])
+def test_a_nan_does_not_hide_behind_a_tensor_that_agrees(names):
+    answer = dict(zip(names, (A, np.full_like(A, np.nan)), strict=True))
+    with pytest.raises(ParityError, match=f"'{names[1]}' is off by inf"):
+        compare(answer, {"y": A, "dx": A}, 1e-9)
+
+
 @pytest.mark.parametrize("shape", [(4,), (1, 2, 2), (2, 1), (2, 3), ()])
 def test_wrong_shape(shape):
     with pytest.raises(ParityError, match=r"shape .*expected \(2, 2\)"):

@@ -77,15 +77,16 @@ def check(
 
 
 def _find(exercise: str | Exercise) -> Exercise:
+    from bigmodel_edu import catalogue
+
     if isinstance(exercise, Exercise):
+        catalogue.remember(exercise)
         return exercise
     if not isinstance(exercise, str):
         raise BookError(
             "check expects the exercise's name first and your function second, as in "
             f'check("neural_nets.softmax", softmax); the first was {describe(exercise)}.'
         )
-    from bigmodel_edu import catalogue
-
     return catalogue.exercise(exercise)
 
 
@@ -176,7 +177,8 @@ def _judge(exercise: Exercise, case: Case, attempt: _Attempt) -> _Failure | None
         names = " and ".join(f"`{name}`" for name in attempt.changed)
         return _Failure(
             f"The answer is right, but the function changes its input {names}: work on a copy, "
-            "since the caller still needs the original."
+            "since the caller still needs the original. (Adding and taking away again does not "
+            "restore a float exactly.)"
         )
     return failure
 
@@ -195,7 +197,7 @@ def _compare_with_reference(exercise: Exercise, case: Case, attempt: _Attempt) -
     expected = _run(exercise.reference, case)
     if expected.error is not None:
         raise expected.error  # a fault of the book, not of the reader
-    difference = compare(attempt.answer, expected.answer, exercise.tolerance)
+    difference = compare(attempt.answer, expected.answer, exercise.tolerance, names=exercise.parts)
     if difference is None:
         return None
     details = [("yours", difference.yours), ("expected", difference.expected)]
@@ -259,7 +261,7 @@ def _alike(
     exercise: Exercise, case: Case, mine: _Attempt, theirs: _Attempt, verdict: _Failure | None
 ) -> bool:
     if mine.error is not None or theirs.error is not None:
-        return type(mine.error) is type(theirs.error)
+        return repr(mine.error) == repr(theirs.error)
     if compare(mine.answer, theirs.answer, exercise.tolerance) is None:
         return True
     if exercise.judge is None:
@@ -290,6 +292,11 @@ def _batch_size_advice(cases: Sequence[Case], verdicts: Sequence[_Failure | None
     noted = all(c.note for c, verdict in zip(cases, verdicts, strict=True) if verdict)
     if noted and len(wrong) < 2:
         return ""
+    if right == {1}:
+        return (
+            "It is right for a batch of one and wrong for larger ones: look at what is summed, "
+            "averaged or broadcast over the batch."
+        )
     others = " and ".join(map(str, sorted(wrong)))
     return (
         f"It is right for batches of {right.pop()} and wrong for batches of {others}: "

@@ -22,12 +22,15 @@ class Difference:
     where: str = ""
 
 
-def compare(answer: Any, expected: Any, tolerance: float, part: str = "") -> Difference | None:
+def compare(
+    answer: Any, expected: Any, tolerance: float, part: str = "", names: tuple[str, ...] = ()
+) -> Difference | None:
     """Return None when `answer` equals `expected`, else the first difference.
 
     Compares numbers, arrays, strings, None, and tuples, lists and dicts of them. A Python
     number, a NumPy scalar and a 0-d array are the same thing; a list may stand for a tuple.
-    `part` is the path to these values inside a larger answer, for the sentence.
+    `part` is the path to these values inside a larger answer, for the sentence; `names` are
+    what the parts of a tuple are called there.
     """
     if answer is ... and expected is not ...:
         return _difference(f"{_subject(part)} is still `...`.", answer, expected)
@@ -37,7 +40,7 @@ def compare(answer: Any, expected: Any, tolerance: float, part: str = "") -> Dif
     if isinstance(expected, dict):
         return _compare_dicts(answer, expected, tolerance, part)
     if isinstance(expected, (tuple, list)):
-        return _compare_sequences(answer, expected, tolerance, part)
+        return _compare_sequences(answer, expected, tolerance, part, names)
     if _is_numeric(expected):
         return _compare_arrays(answer, expected, tolerance, part)
     return None if _equal(answer, expected) else _plain(answer, expected, part)
@@ -115,16 +118,17 @@ def _compare_dicts(answer: Any, expected: dict, tolerance: float, part: str) -> 
 
 
 def _compare_sequences(
-    answer: Any, expected: tuple | list, tolerance: float, part: str
+    answer: Any, expected: tuple | list, tolerance: float, part: str, names: tuple[str, ...]
 ) -> Difference | None:
     if not isinstance(answer, (tuple, list)):
         return _plain(answer, expected, part)
     if len(answer) != len(expected):
-        sentence = f"{_subject(part)} has {len(answer)} parts, where {len(expected)} were expected."
+        wanted = f"{len(expected)} were expected" + f" ({', '.join(names)})" * bool(names)
+        sentence = f"{_subject(part)} has {len(answer)} parts, where {wanted}."
         return _difference(sentence, answer, expected)
+    paths = names or tuple(f"{part}[{i}]" for i in range(len(expected)))
     return _first(
-        compare(a, e, tolerance, f"{part}[{i}]")
-        for i, (a, e) in enumerate(zip(answer, expected, strict=True))
+        compare(a, e, tolerance, path) for a, e, path in zip(answer, expected, paths, strict=True)
     )
 
 

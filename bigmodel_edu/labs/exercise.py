@@ -45,6 +45,7 @@ class Exercise:
         takes a case and the answer, returns None when it is right, else a sentence about what
         is wrong. Without a judge the answer must equal the reference's.
     tolerance: largest accepted relative error, see `TOLERANCE`.
+    parts: what the parts of an answer that is a tuple are called, for the messages.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Exercise:
     hints: tuple[str, ...] = ()
     judge: Callable[[Case, Any], str | None] | None = None
     tolerance: float = TOLERANCE
+    parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stars not in (1, 2, 3):

@@ -182,7 +182,7 @@ def run_all(page: Page) -> list[int | None]:
 def test_maths_exercises_and_the_kernel_are_the_books(page: Page, lab: Lab):
     notebook = open_by_double_click(page, "sample.md")
     expect(notebook.locator(".myst .katex")).to_have_count(2)
-    expect(notebook.locator("aside.myst-exercise")).to_contain_text("Add two numbers")
+    expect(notebook.locator(".myst aside", has_text="Exercise")).to_contain_text("Add two numbers")
     expect(notebook.locator("details")).to_contain_text("The answer")
     expect(notebook.locator(".jp-MarkdownCell .myst", has_text="{exercise")).to_have_count(0)
     run_all(page)

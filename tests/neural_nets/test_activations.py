@@ -82,6 +82,23 @@ def test_softmax_gradient_by_hand():
     np.testing.assert_allclose(dz, [[5 / 36, -2 / 36, -3 / 36]], rtol=1e-14)
 
 
+def test_softmax_with_leading_axes_is_the_same_row_by_row():
+    rng, layer = np.random.default_rng(0), Softmax()
+    z, dy = rng.normal(size=(2, 3, 2, 5)), rng.normal(size=(2, 3, 2, 5))
+    p, cache = layer.forward({}, z)
+    (dz,), _ = layer.backward({}, cache, dy)
+    rows, row_cache = layer.forward({}, z.reshape(-1, 5))
+    (d_rows,), _ = layer.backward({}, row_cache, dy.reshape(-1, 5))
+    np.testing.assert_allclose(p, rows.reshape(z.shape), rtol=1e-14)
+    np.testing.assert_allclose(dz, d_rows.reshape(z.shape), atol=1e-15)
+
+
+def test_log_softmax_with_leading_axes():
+    z = np.random.default_rng(0).normal(size=(2, 3, 5))
+    np.testing.assert_allclose(np.exp(log_softmax(z)), softmax(z), rtol=1e-13)
+    np.testing.assert_allclose(softmax(z).sum(axis=-1), 1, rtol=1e-14)
+
+
 # Far out
 
 

@@ -55,6 +55,7 @@ def test_weights_have_two_axes(draw, shape):
 
 
 @pytest.mark.parametrize("name", ["he_normal", "he_uniform", "xavier_normal", "xavier_uniform"])
-def test_fans_are_counts(name):
-    with pytest.raises(HyperparameterError, match="fan_in is 0, expected a whole number of 1"):
-        getattr(reference, name)(np.random.default_rng(0), (3, 0))
+@pytest.mark.parametrize(("shape", "fan"), [((3, 0), "fan_in"), ((0, 3), "fan_out")])
+def test_fans_are_counts(name, shape, fan):
+    with pytest.raises(HyperparameterError, match=f"{fan} is 0, expected a whole number of 1"):
+        getattr(reference, name)(np.random.default_rng(0), shape)

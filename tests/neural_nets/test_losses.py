@@ -32,10 +32,10 @@ def test_the_cross_entropy_of_the_article():
 
 
 def test_binary_cross_entropy_by_hand():
-    logits, targets = np.log([3.0, 1 / 3]), np.array([1.0, 1.0])  # σ = 3/4, 1/4
+    logits, targets = np.log([3.0, 3.0]), np.array([1.0, 0.0])  # σ = 3/4
     value, d_logits, d_targets = loss_and_gradient(BinaryCrossEntropyWithLogits(), logits, targets)
     assert value == pytest.approx((np.log(4 / 3) + np.log(4)) / 2, abs=1e-15)
-    np.testing.assert_allclose(d_logits, [-0.125, -0.375], rtol=1e-14)
+    np.testing.assert_allclose(d_logits, [-0.125, 0.375], rtol=1e-14)
     np.testing.assert_allclose(d_targets, -logits / 2, rtol=1e-14)
 
 
@@ -162,6 +162,12 @@ def test_logits_are_a_matrix():
 def test_all_labels_ignored():
     with pytest.raises(LabelError, match=r"all 2 targets are ignore_index \(-100\).*leave such"):
         CrossEntropy().forward({}, np.zeros((2, 3)), np.array([-100, -100]))
+
+
+def test_full_smoothing_asks_for_the_uniform_distribution():
+    value, d_logits, _ = loss_and_gradient(CrossEntropy(1.0), np.zeros((1, 4)), np.array([2]))
+    assert value == pytest.approx(np.log(4), rel=1e-15)
+    np.testing.assert_allclose(d_logits, 0, atol=1e-16)
 
 
 @pytest.mark.parametrize("label_smoothing", [-0.1, 1.1, np.nan])

@@ -70,6 +70,12 @@ def test_binary_looks_at_class_one():
     assert f1_score(y_true, y_pred) == pytest.approx(2 / 5)
 
 
+@pytest.mark.parametrize("metric", [precision, recall, f1_score])
+def test_one_example_rightly_found_is_one(metric):
+    labels = np.array([1, 0])
+    assert metric(labels, labels) == metric(labels, labels, average="macro") == 1
+
+
 def test_nothing_found_is_zero():
     zeros, ones = np.zeros(3, int), np.ones(3, int)
     assert precision(ones, zeros) == recall(zeros, zeros) == f1_score(zeros, zeros) == 0
@@ -151,6 +157,8 @@ def test_labels_that_are_no_integers(metric, labels):
         count(metric, labels, np.array([0, 1]), 3)
     with pytest.raises(DTypeError, match=r"y_pred is of type .*expected integer class labels"):
         accuracy(np.array([0, 1]), labels)
+    with pytest.raises(DTypeError, match=r"y_true is of type .*expected integer class labels"):
+        accuracy(labels, np.array([0, 1]))
 
 
 @pytest.mark.parametrize("metric", COUNTING)

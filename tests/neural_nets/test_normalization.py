@@ -37,6 +37,20 @@ def test_layer_norm_by_hand():
     np.testing.assert_allclose(y, [[-0.5, 11.0]], rtol=1e-15)
 
 
+def test_layer_norm_with_leading_axes_is_the_same_row_by_row():
+    rng, layer = np.random.default_rng(0), LayerNorm(5)
+    x, dy = rng.normal(size=(2, 3, 5)), rng.normal(size=(2, 3, 5))
+    params = {"weight": rng.normal(size=5), "bias": rng.normal(size=5)}
+    y, cache = layer.forward(params, x)
+    (dx,), grads = layer.backward(params, cache, dy)
+    rows, row_cache = layer.forward(params, x.reshape(-1, 5))
+    (d_rows,), row_grads = layer.backward(params, row_cache, dy.reshape(-1, 5))
+    np.testing.assert_allclose(y, rows.reshape(x.shape), rtol=1e-14)
+    np.testing.assert_allclose(dx, d_rows.reshape(x.shape), atol=1e-14)
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, row_grads[name], atol=1e-14)
+
+
 def test_running_statistics_by_hand():
     layer = BatchNorm1d(1, momentum=0.25)
     params = layer.init(np.random.default_rng(0))
@@ -56,6 +70,14 @@ def test_inference_uses_and_keeps_the_running_statistics():
     y, cache = layer.forward(params, np.array([[3.0, 5.0]]))  # one example is enough
     np.testing.assert_allclose(y, [[1, 1]], rtol=1e-15)
     assert layer.updated_buffers(params, cache) == {}
+
+
+@pytest.mark.parametrize(("momentum", "mean"), [(0, 0.0), (1, 2.0)])
+def test_momentum_at_its_ends_keeps_or_replaces(momentum, mean):
+    layer = BatchNorm1d(1, momentum=momentum)
+    params = layer.init(np.random.default_rng(0))
+    _, cache = layer.forward(params, np.array([[1.0], [3.0]]), training=True)
+    assert layer.updated_buffers(params, cache)["running_mean"] == mean
 
 
 def test_new_statistics_merge_into_the_parameters():

@@ -47,6 +47,10 @@ def test_adams_first_step_is_the_learning_rate():
         assert after == pytest.approx(1 - 0.1 * np.sign(grad), rel=1e-12)
 
 
+def test_adam_without_memory_follows_the_sign():
+    assert steps(Adam(0.1, betas=(0.0, 0.0), eps=0.0), 1.0, [5.0, -2.0]) == pytest.approx([0.9, 1])
+
+
 def test_adams_second_step_by_hand():
     optimizer = Adam(0.1, betas=(0.5, 0.75), eps=0.0)
     m_hat, v_hat = (0.25 * 1 + 0.5 * 2) / 0.75, (0.1875 * 1 + 0.25 * 4) / 0.4375

@@ -1,5 +1,7 @@
 """Schedules at their corners: step 0, the last warm-up step, T, and beyond."""
 
+from dataclasses import FrozenInstanceError, replace
+
 import pytest
 
 from bigmodel_edu.errors import HyperparameterError
@@ -49,6 +51,22 @@ def test_warm_up(step, rate):
 
 def test_no_step_is_spent_at_rate_zero():
     assert WarmUp(ConstantSchedule(0.3), steps=1)(0) > 0
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        ConstantSchedule(0.3),
+        StepSchedule(0.3, 7),
+        CosineSchedule(0.3, 31),
+        WarmUp(ConstantSchedule(0.3), 9),
+    ],
+    ids=lambda schedule: type(schedule).__name__,
+)
+def test_schedules_are_records_that_do_not_change(schedule):
+    with pytest.raises(FrozenInstanceError):
+        schedule.lr = 1.0
+    assert replace(schedule) == schedule
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5])

@@ -114,5 +114,6 @@ def environment(folder: Path, log: Path) -> dict[str, str]:
         "BIGMODEL_STATE_DIR": str(folder / "state"),
         "BIGMODEL_CHECK_LOG": str(log),
         "IPYTHONDIR": str(folder / "ipython"),
+        "CUPY_CACHE_DIR": str(folder / "cupy"),
         "PYTHONUTF8": "1",
     }
