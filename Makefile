@@ -94,21 +94,23 @@ test-site: $(VENV)/installed-test
 
 # --- for those who write it ----------------------------------------------------------------
 
-# Ruff reads notebooks as .ipynb only; Jupytext shows it the chapters as such.
+# Ruff reads notebooks as .ipynb only; Jupytext shows it the chapters as such. A cell of the site
+# and of JupyterLab shows 88 columns without scrolling.
 NOTEBOOKS := $(wildcard chapters/*.md solutions/*.md)
+CELLS := --line-length 88
 
 lint: $(VENV)/installed-test
 	@echo "Checking the style of the code ..."
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m ruff format --quiet --check .
 	@$(PY) -m jupytext --quiet --pipe-fmt ipynb --check '$(PY) -m ruff check --quiet {}' \
-	    --check '$(PY) -m ruff format --quiet --check {}' $(NOTEBOOKS)
+	    --check '$(PY) -m ruff format $(CELLS) --quiet --check {}' $(NOTEBOOKS)
 
 format: $(VENV)/installed-test
 	@$(PY) -m ruff check --quiet --fix .
 	@$(PY) -m ruff format --quiet .
 	@$(PY) -m jupytext --quiet --pipe-fmt ipynb --pipe '$(PY) -m ruff check --quiet --fix {}' \
-	    --pipe '$(PY) -m ruff format --quiet {}' $(NOTEBOOKS)
+	    --pipe '$(PY) -m ruff format $(CELLS) --quiet {}' $(NOTEBOOKS)
 
 solutions: $(VENV)/installed-lab
 	@$(PY) -m bigmodel_edu.labs.notebooks execute $(wildcard solutions/*.md)

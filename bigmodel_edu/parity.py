@@ -30,7 +30,7 @@ FINITE_DIFFERENCE_TOLERANCE = 1e-6  # central differences with step h are off by
 FINITE_DIFFERENCE_STEP = 1e-5
 # A tensor whose elements are all smaller than this counts as this large: what is zero in exact
 # arithmetic (the gradient of a bias before BatchNorm) is rounding noise in every implementation.
-SMALLEST_SCALE = 1e-2
+SMALLEST_SCALE = 1e-1
 
 Status = Literal["ok", "failed", "skipped"]
 

@@ -25,7 +25,7 @@ def confusion_matrix(y_true: Array, y_pred: Array, n_classes: int) -> Array:
     expect_shape("y_pred", y_pred, len(y_true))
     expect_labels("y_true", y_true, n_classes)
     expect_labels("y_pred", y_pred, n_classes)
-    pairs = n_classes * y_true + y_pred
+    pairs = n_classes * y_true.astype(np.int64) + y_pred  # a uint8 would overflow
     return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 

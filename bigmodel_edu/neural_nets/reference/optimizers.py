@@ -141,10 +141,10 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay λ (Loshchilov and Hutter 2019, algorithm 2).
+    """Adam with decoupled weight decay λ (Loshchilov and Hutter 2019), as PyTorch has it.
 
     w ← w - η λ w before Adam's own step; λ never meets √v̂, which is what sets it apart from an
-    L2 penalty.
+    L2 penalty. (In the paper's algorithm 2 a schedule scales the decay, the base rate does not.)
     """
 
     weight_decay: float = 0.01
