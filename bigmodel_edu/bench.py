@@ -21,7 +21,7 @@ from bigmodel_edu.parity import no_gpu
 DTYPE = "float32"
 ROUNDS = 30
 SECONDS = 2.0  # no pass is measured for longer than this
-Pass = Literal["forward", "forward+backward", "step"]
+Pass = Literal["forward", "forward+backward", "step", "training step"]
 Run = Callable[[], Any]
 
 
@@ -56,6 +56,8 @@ def run(component: Component) -> list[Timing]:
             "forward": _layer_passes(component, rng, backward=False),
             "forward+backward": _layer_passes(component, rng, backward=True),
         }
+        if component.bench.trains_on is not None:
+            passes["training step"] = _training_steps(component, rng)
     return [_timing(component, name, competitors) for name, competitors in passes.items()]
 
 
@@ -184,6 +186,45 @@ def _torch_pass(module, params, inputs, upstream, mode, backward: bool) -> Run:
         module(*tensors).backward(gradient)
 
     return both if backward else forward_only
+
+
+def _training_steps(component: LayerComponent, rng: np.random.Generator) -> dict[str, Run]:
+    """Return a whole step of training in NumPy and in eager PyTorch: forward to update."""
+    import torch
+
+    size = component.bench
+    (x,) = (value.astype(DTYPE) for value in size.inputs(rng).values())
+    labels = size.trains_on(rng)
+    reference, twins = (component.implementation(kind) for kind in ("reference", "torch_impl"))
+    model, loss, optimizer = size.build(reference), reference.CrossEntropy(), reference.Adam()
+    params = {name: value.astype(DTYPE) for name, value in model.init(rng).items()}
+    state, one = optimizer.init(params), np.ones((), DTYPE)
+
+    def numpy_step():
+        logits, cache = model.forward(params, x, training=True)
+        _, loss_cache = loss.forward({}, logits, labels)
+        (d_logits, _), _ = loss.backward({}, loss_cache, one)
+        _, grads = model.backward(params, cache, d_logits)
+        return optimizer.update(params, grads, state)
+
+    def torch_step_of(module) -> Run:
+        module.load_state_dict({name: torch.tensor(value) for name, value in params.items()})
+        adam, images, targets = (
+            twins.Adam().over(module.parameters()),
+            *map(torch.tensor, (x, labels)),
+        )
+
+        def step():
+            adam.zero_grad()
+            torch.nn.functional.cross_entropy(module(images), targets).backward()
+            adam.step()
+
+        return step
+
+    competitors = {"numpy": numpy_step, "torch": torch_step_of(size.build(twins))}
+    if size.builtin is not None:
+        competitors["builtin"] = torch_step_of(size.builtin())
+    return competitors
 
 
 def _optimizer_steps(component: OptimizerComponent, rng: np.random.Generator) -> dict[str, Run]:

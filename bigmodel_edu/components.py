@@ -80,13 +80,15 @@ class BenchSize:
     """What `bigmodel bench` measures: a component at a size at which speed matters.
 
     `build` and `inputs` are those of the component at that size; `builtin` makes PyTorch's own
-    fused layer, function or optimizer where there is one.
+    fused layer, function or optimizer where there is one. With `trains_on`, integer labels, a whole
+    training step is measured too: forward, cross-entropy, backward and Adam.
     """
 
     shape: str
     build: Callable[[Any], Any]
     inputs: Callable[[np.random.Generator], dict[str, Array]]
     builtin: Callable[[], Any] | None = None
+    trains_on: Callable[[np.random.Generator], Array] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

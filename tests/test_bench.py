@@ -36,6 +36,7 @@ def small(component):
         build=component.build,
         inputs=lambda rng: component.inputs(rng, 5),
         builtin=None,
+        trains_on=component.bench.trains_on and (lambda rng: rng.integers(0, 2, size=5)),
     )
     return replace(component, bench=size)
 
@@ -48,7 +49,9 @@ def test_every_competitor_runs(name, one_round):
     component = small(COMPONENTS[name])
     timings = bench.run(component)
     layer = isinstance(component, LayerComponent)
-    assert [t.pass_ for t in timings] == (["forward", "forward+backward"] if layer else ["step"])
+    training = ["training step"] * (component.bench.trains_on is not None)
+    passes = ["forward", "forward+backward", *training] if layer else ["step"]
+    assert [t.pass_ for t in timings] == passes
     for timing in timings:
         assert timing.numpy_ms > 0
         assert timing.torch_ms > 0

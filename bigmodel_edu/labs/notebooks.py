@@ -304,6 +304,7 @@ def _execute(
         allow_errors=True,
         interrupt_on_timeout=True,
         error_on_timeout={"ename": _TIMED_OUT, "evalue": f"it ran longer than {timeout:g} seconds"},
+        coalesce_streams=True,  # where a stream is cut depends on timing
         record_timing=False,
         store_widget_state=False,
         resources={"metadata": {"path": str(folder.resolve())}},

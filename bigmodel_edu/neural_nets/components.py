@@ -445,6 +445,19 @@ COMPONENTS: tuple[Component, ...] = (
                 )
             )
         },
+        bench=BenchSize(
+            shape="(64, 64→128→64→10)",
+            build=lambda m: m.mlp((64, 128, 64, 10)),
+            inputs=lambda rng: {"x": rng.normal(size=(64, 64))},
+            builtin=lambda: torch.nn.Sequential(
+                torch.nn.Linear(64, 128),
+                torch.nn.ReLU(),
+                torch.nn.Linear(128, 64),
+                torch.nn.ReLU(),
+                torch.nn.Linear(64, 10),
+            ),
+            trains_on=lambda rng: rng.integers(0, 10, size=64),
+        ),
     ),
     LayerComponent(
         name="neural_nets.l1_penalty",
