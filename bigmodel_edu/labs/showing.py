@@ -2,6 +2,7 @@
 
 import inspect
 import textwrap
+import warnings
 from collections.abc import Callable
 
 from bigmodel_edu.labs.display import in_kernel
@@ -24,11 +25,19 @@ def show_parity(*names: str) -> None:
     A judge that found no difference shows the largest error; one that cannot sit on this machine
     is marked with a dash. `bigmodel parity` prints the same for all components, with reasons.
     """
-    from bigmodel_edu import catalogue, parity
+    with warnings.catch_warnings():
+        # parts of PyTorch import tqdm's notebook bars, which warn that ipywidgets is missing;
+        # the book uses none
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        from bigmodel_edu import catalogue, parity
 
-    for name in names:
-        print(name)
-        for verdict in parity.judge(catalogue.component(name)):
-            mark = {"ok": "✓", "failed": "✗", "skipped": "–"}[verdict.status]
-            found = f"{verdict.max_error:.1e}" if verdict.status == "ok" else verdict.reason
-            print(f"  {mark} {verdict.judge:<28} {textwrap.shorten(found, 60)}")
+        for name in names:
+            print(name)
+            for verdict in parity.judge(catalogue.component(name)):
+                print(_line(verdict))
+
+
+def _line(verdict) -> str:
+    mark = {"ok": "✓", "failed": "✗", "skipped": "–"}[verdict.status]
+    found = f"{verdict.max_error:.1e}" if verdict.status == "ok" else verdict.reason
+    return f"  {mark} {verdict.judge:<28} {textwrap.shorten(found, 60)}"
