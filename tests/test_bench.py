@@ -15,6 +15,12 @@ KEYS = ["component", "chapter", "shape", "pass"]
 KEYS += ["numpy_ms", "torch_ms", "builtin_ms", "cupy_ms", "device"]
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """Nothing here competes for the processor."""
+    monkeypatch.setattr(bench, "SETTLE", 0)
+
+
 @pytest.fixture
 def one_round(monkeypatch):
     """Measure every competitor once, which is enough to see that it runs."""
@@ -101,7 +107,8 @@ def test_competitors_take_turns():
     calls = []
     competitors = {name: lambda name=name: calls.append(name) for name in "abc"}
     medians = bench.interleaved_medians(competitors, rounds=4)
-    assert "".join(calls) == "abc" * 5  # once unmeasured, then four rounds
+    # once unmeasured, then four rounds, each with a run to wake the competitor's threads
+    assert "".join(calls) == "abc" + "aabbcc" * 4
     assert list(medians) == ["a", "b", "c"]
 
 
@@ -111,7 +118,8 @@ def test_the_median_of_each_competitor(monkeypatch):
     monkeypatch.setattr(bench, "perf_counter", lambda: now[0])
 
     def taking(*milliseconds):
-        durations = iter((0, *milliseconds))
+        measured = [d for duration in milliseconds for d in (0, duration)]
+        durations = iter((0, *measured))
 
         def compete():
             now[0] += next(durations) / 1e3
