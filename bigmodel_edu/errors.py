@@ -33,9 +33,9 @@ class UnknownName(BookError, KeyError):
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest of `names`, or "" when none is near."""
-    names = list(names)
-    last_parts = {candidate.rpartition(".")[2]: candidate for candidate in names}
-    for pool, restore in ((names, str), (list(last_parts), last_parts.__getitem__)):
-        if near := get_close_matches(name.rpartition(".")[2] if restore is not str else name, pool):
-            return f" Did you mean {restore(near[0])!r}?"
+    full = {candidate: candidate for candidate in names}
+    own_part = {candidate.rpartition(".")[2]: candidate for candidate in full}
+    for wanted, candidates in ((name, full), (name.rpartition(".")[2], own_part)):
+        if near := get_close_matches(wanted, candidates):
+            return f" Did you mean {candidates[near[0]]!r}?"
     return ""
