@@ -78,7 +78,7 @@ test: lint
 
 # Pages are written anew each time, so that every warning is seen; notebooks run again when they,
 # or the package that they show, have changed.
-PACKAGE := $(wildcard $(foreach depth,* */* */*/*,bigmodel_edu/$(depth).py bigmodel_edu/$(depth).cu))
+PACKAGE := $(wildcard $(foreach depth,* */* */*/*,bigmodel_edu/$(depth).py bigmodel_edu/$(depth).cu bigmodel_edu/$(depth).cuh))
 
 _build/made: $(PACKAGE) $(VENV)/installed-book
 	@rm -rf _build && mkdir _build && touch $@

@@ -9,13 +9,20 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from statistics import median
 from time import perf_counter, sleep
 from typing import Any, Literal
 
 import numpy as np
 
-from bigmodel_edu.components import Component, LayerComponent, OptimizerComponent
+from bigmodel_edu.components import (
+    Component,
+    LayerComponent,
+    OptimizerComponent,
+    as_returned,
+    as_tuple,
+)
 from bigmodel_edu.parity import no_gpu
 
 DTYPE = "float32"
@@ -128,7 +135,7 @@ def _layer_passes(
         for name, value in layer.init(rng).items()
     }
     y, _ = layer.forward(params, *inputs.values(), **component.mode())
-    upstream = rng.normal(size=y.shape).astype(DTYPE)
+    upstream = as_returned(rng.normal(size=part.shape).astype(DTYPE) for part in as_tuple(y))
     arrays = (params, tuple(inputs.values()), upstream)
     competitors = {"numpy": _contract_pass(layer, *arrays, component.mode, backward)}
     competitors["torch"] = _torch_pass(
@@ -160,7 +167,7 @@ def _cupy_pass(component, params, inputs, upstream, backward: bool) -> Run:
         layer,
         {name: cupy.asarray(value) for name, value in params.items()},
         tuple(cupy.asarray(value) for value in inputs),
-        cupy.asarray(upstream),
+        as_returned(map(cupy.asarray, as_tuple(upstream))),
         component.mode,
         backward,
     )
@@ -179,7 +186,7 @@ def _torch_pass(module, params, inputs, upstream, mode, backward: bool) -> Run:
     module.load_state_dict({name: torch.tensor(value) for name, value in params.items()})
     module.train(mode().get("training", False))
     tensors = [torch.tensor(value).requires_grad_(value.dtype.kind == "f") for value in inputs]
-    gradient = torch.tensor(upstream)
+    gradients = tuple(map(torch.tensor, as_tuple(upstream)))
 
     def forward_only():
         with torch.no_grad():
@@ -188,9 +195,17 @@ def _torch_pass(module, params, inputs, upstream, mode, backward: bool) -> Run:
     def both():
         for tensor in (*tensors, *module.parameters()):
             tensor.grad = None
-        module(*tensors).backward(gradient)
+        torch.autograd.backward(flat_outputs(module(*tensors)), gradients)
 
     return both if backward else forward_only
+
+
+def flat_outputs(outputs: Any) -> tuple:
+    """Return a module's outputs as a flat tuple: PyTorch's own LSTM nests them, y, (h_n, c_n)."""
+    nested = (
+        flat_outputs(part) if isinstance(part, tuple) else (part,) for part in as_tuple(outputs)
+    )
+    return tuple(chain.from_iterable(nested))
 
 
 def _training_steps(component: LayerComponent, rng: np.random.Generator) -> dict[str, Run]:

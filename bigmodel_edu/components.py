@@ -9,7 +9,7 @@ arrays, which `parity` compares by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from bigmodel_edu.layer import Array, Layer, Params
+from bigmodel_edu.layer import Array, Layer, Outputs, Params
 
 Results = dict[str, Array]
 Layout = Literal["contiguous", "fortran", "strided"]
@@ -36,15 +36,16 @@ def arrange(array: Array, layout: Layout) -> Array:
 class Trial:
     """One question put to every implementation of a component.
 
-    `inputs`, `params` and `upstream` (the gradient of a scalar with respect to the output) are
-    contiguous NumPy arrays; a backend receives them in `layout`. `mode` makes forward's keyword
-    arguments anew for every run, so that a random generator in it starts from the same seed.
+    `inputs`, `params` and `upstream` (the gradient of a scalar with respect to each output) are
+    contiguous NumPy arrays by name; a backend receives them in `layout`. `mode` makes forward's
+    keyword arguments anew for every run, so that a random generator in it starts from the same
+    seed.
     """
 
     inputs: dict[str, Array]
     params: Params = field(default_factory=dict)
     mode: Callable[[], dict[str, Any]] = dict
-    upstream: Array | None = None
+    upstream: dict[str, Array] = field(default_factory=dict)
     layout: Layout = "contiguous"
 
 
@@ -134,11 +135,18 @@ class Component(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerComponent(Component):
-    """A layer or a loss: `build(module)` makes it from a chapter's module."""
+    """A layer or a loss: `build(module)` makes it from a chapter's module.
+
+    `inputs` draws the positional arguments of forward, `mode` its keyword arguments; `outputs`
+    names what forward returns. Example sizes are primes, so that a swapped axis fails, but for
+    `composite_sizes`: products of hyperparameters, such as 4 H for the gates of an LSTM.
+    """
 
     build: Callable[[Any], Any]
     inputs: Callable[[np.random.Generator, int], dict[str, Array]]
     mode: Callable[[], dict[str, Any]] = dict
+    outputs: tuple[str, ...] = ("y",)
+    composite_sizes: tuple[int, ...] = ()
     is_differentiable: ClassVar[bool] = True
 
     def draw(
@@ -153,26 +161,36 @@ class LayerComponent(Component):
         params = _cast(_shaken(rng, layer.init(rng)), dtype)
         inputs = _cast(self.inputs(rng, batch), dtype)
         y, _ = layer.forward(params, *inputs.values(), **self.mode())
-        upstream = np.asarray(rng.normal(size=y.shape), dtype=dtype)
+        upstream = {
+            name: np.asarray(rng.normal(size=value.shape), dtype=dtype)
+            for name, value in self.named_outputs(y).items()
+        }
         return Trial(inputs, params, self.mode, upstream, layout)
 
     def run(self, backend: Backend, trial: Trial) -> Results:
         layer: Layer = self.build(backend.module)
         params = backend.arrays(trial.params, trial.layout)
         inputs = backend.arrays(trial.inputs, trial.layout)
-        upstream = backend.arrays({"dy": trial.upstream}, trial.layout)["dy"]
+        upstream = backend.arrays(trial.upstream, trial.layout)
         y, cache = layer.forward(params, *inputs.values(), **backend.mode(trial))
-        d_inputs, grads = layer.backward(params, cache, upstream)
-        named = dict(zip((f"d{name}" for name in inputs), d_inputs, strict=True))
+        d_inputs, grads = layer.backward(params, cache, as_returned(upstream.values()))
         return backend.results(
-            {"y": y}
-            | {name: value for name, value in named.items() if value is not None}
+            self.named_outputs(y)
+            | {
+                f"d{name}": value
+                for name, value in zip(inputs, d_inputs, strict=False)
+                if value is not None
+            }
             | {f"grad {name}": value for name, value in grads.items()}
             | {f"new {name}": v for name, v in layer.updated_buffers(params, cache).items()}
         )
 
     def run_torch(self, trial: Trial, device: str = "cpu") -> Results:
         return run_torch_module(self.build(self.implementation("torch_impl")), trial, device)
+
+    def named_outputs(self, y: Outputs) -> Results:
+        """Return what forward returned, by the names of the outputs."""
+        return dict(zip(self.outputs, as_tuple(y), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,24 +281,31 @@ def run_torch_module(module: Any, trial: Trial, device: str = "cpu") -> Results:
     """Run a `torch.nn.Module` on a trial; its `state_dict` must have exactly the trial's keys."""
     import torch
 
-    dtype = getattr(torch, str(trial.upstream.dtype))
+    dtype = getattr(torch, str(next(iter(trial.upstream.values())).dtype))
     module = module.to(device=device, dtype=dtype)
     state = torch_tensors(trial.params, trial.layout, device)
     module.load_state_dict(state, strict=True)
     mode = trial.mode()
     module.train(mode.pop("training", False))
     mode.pop("rng", None)
-    options = torch_tensors(mode, "contiguous", device)
+    options = torch_options(mode, device)
     inputs = torch_tensors(trial.inputs, trial.layout, device)
     for tensor in inputs.values():
         tensor.requires_grad_(tensor.is_floating_point())
-    y = module(*inputs.values(), **options)
-    y.backward(torch_tensors({"dy": trial.upstream}, trial.layout, device)["dy"])
-    results = {"y": y} | {f"d{name}": x.grad for name, x in inputs.items()}
+    outputs = dict(zip(trial.upstream, as_tuple(module(*inputs.values(), **options)), strict=True))
+    upstream = torch_tensors(trial.upstream, trial.layout, device)
+    torch.autograd.backward(tuple(outputs.values()), tuple(upstream.values()))
+    results = outputs | {f"d{name}": x.grad for name, x in inputs.items()}
     results |= {f"grad {name}": p.grad for name, p in module.named_parameters()}
     if module.training:
         results |= {f"new {name}": buffer for name, buffer in module.named_buffers()}
     return {k: t.detach().cpu().numpy() for k, t in results.items() if t is not None}
+
+
+def torch_options(mode: Mapping[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """Return forward's keyword arguments with every array in them as a tensor on `device`."""
+    arrays = {name: value for name, value in mode.items() if isinstance(value, np.ndarray)}
+    return dict(mode) | torch_tensors(arrays, "contiguous", device)
 
 
 def run_torch_optimizer(over: Callable[..., Any], trial: Trial, device: str = "cpu") -> Results:
@@ -309,6 +334,17 @@ def run_torch_optimizer(over: Callable[..., Any], trial: Trial, device: str = "c
         slots = {k: v for k, v in optimizer.state[parameter].items() if k != "step"}
         results |= {f"{slot}.{name}": value.cpu().numpy() for slot, value in slots.items()}
     return results
+
+
+def as_tuple(outputs: Any) -> tuple:
+    """Return what forward returned as a tuple: of one output, or of several."""
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def as_returned(values: Iterable[Any]) -> Any:
+    """Return the values as forward would return them: one alone, or a tuple of several."""
+    values = tuple(values)
+    return values[0] if len(values) == 1 else values
 
 
 def torch_module(make: Callable[[], Any]) -> Oracle:

@@ -20,6 +20,14 @@ class LabelError(BookError, ValueError):
     """A class label is outside the range of the classes."""
 
 
+class TokenError(BookError, ValueError):
+    """A token id is outside the vocabulary."""
+
+
+class LengthError(BookError, ValueError):
+    """A sequence is empty, or longer than what is to hold it."""
+
+
 class HyperparameterError(BookError, ValueError):
     """A hyperparameter is outside the range in which it has a meaning."""
 

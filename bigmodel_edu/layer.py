@@ -11,6 +11,9 @@ A layer is a frozen dataclass of hyperparameters. It holds no arrays and no grad
 - ``forward`` returns the output and a ``cache`` with only what ``backward`` needs.
 - ``backward`` takes the gradient of a scalar with respect to the output and returns one gradient
   per input (``None`` for an integer input) and one per learnable parameter. It never accumulates.
+- A layer with several outputs returns a tuple of them, and ``backward`` takes a tuple of their
+  gradients. An input that may be left out, such as an initial state, has its gradient all the same.
+- What no gradient flows to (lengths, masks, positions) is a keyword argument, not an input.
 - Randomness and mode are arguments. A layer that behaves differently in training declares
   ``mode_dependent = True`` and takes ``training=`` and ``rng=`` in ``forward``.
 - The new running statistics of a training pass are returned by ``updated_buffers``; the caller
@@ -26,10 +29,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bigmodel_edu.errors import DTypeError, HyperparameterError, LabelError, ShapeError
+from bigmodel_edu.errors import (
+    DTypeError,
+    HyperparameterError,
+    LabelError,
+    LengthError,
+    ShapeError,
+    TokenError,
+)
 
 Array = np.ndarray
 Params = dict[str, Array]
+Outputs = Array | tuple[Array, ...]
 Cache = Any
 Gradients = tuple[tuple[Array | None, ...], Params]
 
@@ -43,10 +54,10 @@ class Layer:
         """Return fresh parameters in float64 (none for a layer without parameters)."""
         return {}
 
-    def forward(self, params: Params, *inputs: Array) -> tuple[Array, Cache]:
+    def forward(self, params: Params, *inputs: Array) -> tuple[Outputs, Cache]:
         raise NotImplementedError
 
-    def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
+    def backward(self, params: Params, cache: Cache, dy: Outputs) -> Gradients:
         raise NotImplementedError
 
     def updated_buffers(self, params: Params, cache: Cache) -> Params:
@@ -99,12 +110,12 @@ def expect_floats(name: str, array: Array) -> None:
         )
 
 
-def expect_integers(name: str, labels: Array) -> None:
+def expect_integers(name: str, labels: Array, what: str = "class labels") -> None:
     """Raise DTypeError unless `labels` is an array of integers."""
     dtype = getattr(labels, "dtype", type(labels).__name__)
     if getattr(dtype, "kind", None) not in ("i", "u"):
         raise DTypeError(
-            f"{name} is of type {dtype}, expected integer class labels; "
+            f"{name} is of type {dtype}, expected integer {what}; "
             f"convert it first, for example np.asarray({name}, dtype=np.int64)."
         )
 
@@ -121,6 +132,46 @@ def expect_labels(name: str, labels: Array, n_classes: int, *, ignored: int | No
             f"{name}[{at}] is {int(labels.ravel()[at])}, expected a class from 0 to {n_classes - 1}"
             + (f" or {ignored} (ignored)" if ignored is not None else "")
             + "; check how the labels were read."
+        )
+
+
+def expect_tokens(name: str, tokens: Array, vocabulary_size: int) -> None:
+    """Raise DTypeError or TokenError unless tokens are integers in [0, vocabulary_size)."""
+    expect_integers(name, tokens, "token ids")
+    wrong = (tokens < 0) | (tokens >= vocabulary_size)
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        index = ", ".join(str(int(i)) for i in np.unravel_index(at, tokens.shape))
+        raise TokenError(
+            f"{name}[{index}] is {int(tokens.ravel()[at])}, expected a token id from 0 to "
+            f"{vocabulary_size - 1}; was the text encoded with the vocabulary of this model?"
+        )
+
+
+def expect_lengths(name: str, lengths: Array, batch: int, longest: int) -> None:
+    """Raise unless `lengths` holds one integer from 1 to `longest` for each of `batch` sequences.
+
+    Raises DTypeError, ShapeError or LengthError.
+    """
+    expect_integers(name, lengths, "lengths of sequences")
+    expect_shape(name, lengths, batch)
+    wrong = (lengths < 1) | (lengths > longest)
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        raise LengthError(
+            f"{name}[{at}] is {int(lengths[at])}, expected a length from 1 to {longest}: every "
+            "sequence needs at least one step, and none is longer than the array that holds it."
+        )
+
+
+def expect_divisible(whole_name: str, whole: int, part_name: str, part: int) -> None:
+    """Raise HyperparameterError unless `part` divides `whole`, two counts of 1 or more."""
+    expect_count(whole_name, whole)
+    expect_count(part_name, part)
+    if whole % part:
+        raise HyperparameterError(
+            f"{whole_name} is {whole} and {part_name} is {part}, expected {whole_name} to be a "
+            f"multiple of {part_name}, so that it can be shared out equally."
         )
 
 

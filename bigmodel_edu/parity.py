@@ -179,14 +179,15 @@ def _slope(
     name: str,
     direction: Array,
 ) -> Array:
-    """Return the derivative of ⟨upstream, y⟩ as one array of the trial moves along `direction`."""
+    """Return the derivative of Σ ⟨upstream, output⟩ as an array of the trial moves along a line."""
     layer = component.build(backend.module)
 
     def objective(step: float) -> Array:
         arrays = {"inputs": trial.inputs, "params": trial.params}
         arrays[group] = arrays[group] | {name: arrays[group][name] + step * direction}
         y, _ = layer.forward(arrays["params"], *arrays["inputs"].values(), **trial.mode())
-        return (trial.upstream * y).sum()
+        outputs = component.named_outputs(y)
+        return sum((trial.upstream[name] * value).sum() for name, value in outputs.items())
 
     h = FINITE_DIFFERENCE_STEP
     return (objective(h) - objective(-h)) / (2 * h)

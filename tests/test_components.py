@@ -11,6 +11,8 @@ from bigmodel_edu.components import (
     LayerComponent,
     OptimizerComponent,
     arrange,
+    as_returned,
+    as_tuple,
     run_torch_module,
 )
 from bigmodel_edu.layer import Layer
@@ -71,16 +73,19 @@ def test_arrange_changes_the_memory():
 @pytest.mark.parametrize("name", LAYERS)
 def test_upstream_gradients_are_random(name):
     drawn = [COMPONENTS[name].draw(np.random.default_rng(seed)).upstream for seed in range(3)]
-    values = np.concatenate([upstream.ravel() for upstream in drawn])
+    values = np.concatenate([dy.ravel() for upstream in drawn for dy in upstream.values()])
     assert len(np.unique(values)) == len(values)
 
 
 @pytest.mark.parametrize("name", LAYERS + OPTIMIZERS)
 def test_sizes_are_distinct_primes(name):
     trial = COMPONENTS[name].draw(np.random.default_rng(0))
+    composite = getattr(COMPONENTS[name], "composite_sizes", ())
+    assert not any(map(is_prime, composite))
     for array_name, array in (trial.inputs | trial.params).items():
         assert len(set(array.shape)) == array.ndim, f"{array_name} {array.shape}"
-        assert all(map(is_prime, array.shape)), f"{array_name} {array.shape}"
+        for size in array.shape:
+            assert is_prime(size) or size in composite, f"{array_name} {array.shape}"
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -104,8 +109,7 @@ def test_parameters_are_not_what_init_gives(name):
 def test_trials_have_the_dtype_asked_for(name, dtype):
     trial = COMPONENTS[name].draw(np.random.default_rng(0), dtype=dtype)
     arrays = [*trial.inputs.values(), *trial.params.values()]
-    if trial.upstream is not None:
-        arrays.append(trial.upstream)
+    arrays += trial.upstream.values()
     assert {str(a.dtype) for a in arrays if a.dtype.kind == "f"} <= {dtype}
 
 
@@ -122,7 +126,7 @@ def pieces(name: str, backend=None, **options):
         component.build(reference),
         backend.arrays(trial.params, trial.layout),
         backend.arrays(trial.inputs, trial.layout),
-        backend.arrays({"dy": trial.upstream}, trial.layout)["dy"],
+        as_returned(backend.arrays(trial.upstream, trial.layout).values()),
         backend.mode(trial),
     )
 
@@ -131,13 +135,13 @@ def pieces(name: str, backend=None, **options):
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_leave_their_arguments_alone(name, layout):
     layer, params, inputs, dy, mode = pieces(name, layout=layout)
-    before = copies(params), copies(inputs), dy.copy()
+    before = copies(params), copies(inputs), copies(dict(enumerate(as_tuple(dy))))
     _, cache = layer.forward(params, *inputs.values(), **mode)
     layer.backward(params, cache, dy)
     layer.updated_buffers(params, cache)
     assert_equal(params, before[0])
     assert_equal(inputs, before[1])
-    np.testing.assert_array_equal(dy, before[2])
+    assert_equal(dict(enumerate(as_tuple(dy))), before[2])
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -173,7 +177,8 @@ def test_gradients_have_the_shapes_of_what_they_are_gradients_of(name):
     assert grads.keys() <= params.keys()
     for key, grad in grads.items():
         assert grad.shape == params[key].shape
-    for d_input, value in zip(d_inputs, inputs.values(), strict=True):
+    assert len(d_inputs) >= len(inputs)  # more where an input was left out
+    for d_input, value in zip(d_inputs, inputs.values(), strict=False):
         if value.dtype.kind == "f":
             assert d_input.shape == value.shape
         else:

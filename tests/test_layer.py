@@ -3,15 +3,25 @@
 import numpy as np
 import pytest
 
-from bigmodel_edu.errors import DTypeError, HyperparameterError, LabelError, ShapeError
+from bigmodel_edu.errors import (
+    DTypeError,
+    HyperparameterError,
+    LabelError,
+    LengthError,
+    ShapeError,
+    TokenError,
+)
 from bigmodel_edu.layer import (
     Layer,
     expect_count,
+    expect_divisible,
     expect_floats,
     expect_integers,
     expect_labels,
+    expect_lengths,
     expect_not_negative,
     expect_shape,
+    expect_tokens,
     shape_text,
     with_prefix,
     without_prefix,
@@ -128,6 +138,51 @@ def test_ignored_labels_are_allowed_and_named():
         LabelError, match=r"is -1, expected a class from 0 to 2 or -100 \(ignored\)"
     ):
         expect_labels("labels", np.array([0, -1]), 3, ignored=-100)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 4)])
+def test_tokens_of_any_shape_are_taken(shape):
+    expect_tokens("tokens", np.full(shape, 6, dtype=np.int32), 7)
+
+
+@pytest.mark.parametrize(("token", "at"), [(7, (1, 2)), (-1, (0, 1))])
+def test_the_first_token_outside_the_vocabulary_is_named(token, at):
+    tokens = np.zeros((2, 3), dtype=np.int64)
+    tokens[at] = token
+    message = rf"tokens\[{at[0]}, {at[1]}\] is {token}, expected a token id from 0 to 6; was"
+    with pytest.raises(TokenError, match=message):
+        expect_tokens("tokens", tokens, 7)
+
+
+def test_tokens_are_integers():
+    with pytest.raises(DTypeError, match="tokens is of type float64, expected integer token ids"):
+        expect_tokens("tokens", np.ones(3), 7)
+
+
+def test_lengths_in_range():
+    expect_lengths("lengths", np.array([1, 7, 3]), 3, 7)
+
+
+@pytest.mark.parametrize(("lengths", "at"), [([3, 0, 9], 1), ([3, 1, 8], 2), ([-1, 1, 1], 0)])
+def test_a_length_that_no_sequence_can_have(lengths, at):
+    message = rf"lengths\[{at}\] is {lengths[at]}, expected a length from 1 to 7"
+    with pytest.raises(LengthError, match=message):
+        expect_lengths("lengths", np.array(lengths), 3, 7)
+
+
+def test_there_is_one_length_for_each_sequence():
+    with pytest.raises(ShapeError, match=r"lengths has shape \(2,\), expected \(3,\)"):
+        expect_lengths("lengths", np.array([1, 2]), 3, 7)
+    with pytest.raises(DTypeError, match="expected integer lengths of sequences"):
+        expect_lengths("lengths", np.ones(3), 3, 7)
+
+
+def test_what_can_be_shared_out_equally():
+    expect_divisible("embed_dim", 12, "num_heads", 3)
+    with pytest.raises(HyperparameterError, match="embed_dim is 12 and num_heads is 5, expected"):
+        expect_divisible("embed_dim", 12, "num_heads", 5)
+    with pytest.raises(HyperparameterError, match="num_heads is 0, expected a whole number"):
+        expect_divisible("embed_dim", 12, "num_heads", 0)
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(3)])

@@ -7,6 +7,7 @@ layout, or a Python float where the kernel wants a 32-bit one, gives garbage, no
 CuPy itself comes in as an argument, so that `on_cpu` can put something else in its place.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from bigmodel_edu.layer import Array
 # the time a warp waits for memory, few enough that a row of a hundred elements keeps them busy.
 THREADS = 128
 
+INCLUDE = re.compile(r'#include "(?P<file>\w+\.cuh)"')
 REALS = {"float32": "float", "float64": "double"}  # NumPy's name of the dtype: C's
 
 
@@ -36,6 +38,20 @@ def compiler_options(real: str) -> tuple[str, ...]:
 def blocks_for(n: int, per_block: int = THREADS) -> int:
     """Return how many blocks cover n elements, ⌈n / per_block⌉."""
     return -(-n // per_block)
+
+
+def kernel_source(path: Path) -> str:
+    """Return the source of a `kernels.cu`, with each file of this folder that it includes put in.
+
+    One text serves NVRTC, CuPy and the CPU's compiler, none of which then has to be told where
+    `common.cuh` is. Line numbers in a compiler's messages remain those of `path`.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if match := INCLUDE.fullmatch(line):
+            header = Path(__file__).with_name(match["file"]).read_text(encoding="utf-8")
+            lines[number] = f'{header}#line {number + 2} "{path.name}"'
+    return "\n".join(lines) + "\n"
 
 
 def load_kernels(path: Path, cp: ModuleType) -> "Kernels":
@@ -112,7 +128,7 @@ class Kernels:
             )
         if dtype not in self._modules:
             self._modules[dtype] = self._cp.RawModule(
-                code=self.path.read_text(encoding="utf-8"),
+                code=kernel_source(self.path),
                 options=compiler_options(REALS[dtype]),
             )
         return self._modules[dtype]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bigmodel_edu.cuda.kernels import THREADS, KernelError, blocks_for, load_kernels
+from bigmodel_edu.cuda.kernels import THREADS, KernelError, blocks_for, kernel_source, load_kernels
 from bigmodel_edu.errors import DTypeError
 
 
@@ -44,6 +44,16 @@ def on_gpu(*values, dtype):
     return np.array(values, dtype=dtype).view(GpuArray)
 
 
+def test_what_a_file_includes_is_put_in_and_line_numbers_stay(tmp_path):
+    path = tmp_path / "kernels.cu"
+    path.write_text('// first\n#include "common.cuh"\n// third\n', encoding="utf-8")
+    lines = kernel_source(path).splitlines()
+    assert lines[0] == "// first"
+    assert lines[-2:] == ['#line 3 "kernels.cu"', "// third"]
+    assert "typedef REAL real;" in lines
+    assert not any(line.startswith("#include") for line in lines)
+
+
 def test_blocks_cover_every_element_and_no_block_is_idle():
     assert [blocks_for(n) for n in (0, 1, THREADS, THREADS + 1)] == [0, 1, 1, 2]
     assert blocks_for(33, per_block=32) == 2
@@ -59,7 +69,7 @@ def test_scalars_arrive_with_exactly_the_bytes_of_the_kernels_types(path, dtype,
     assert args[1] is y
     assert [type(a) for a in args[2:]] == [np.int64, np.dtype(dtype).type]
     ((code, options),) = cp.modules
-    assert code == "// σ"
+    assert code == "// σ\n"
     assert options == ("-std=c++17", f"-DREAL={real}", f"-DTHREADS={THREADS}")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bigmodel_edu.cuda import nvrtc
-from bigmodel_edu.cuda.kernels import KernelError
+from bigmodel_edu.cuda.kernels import KernelError, kernel_source
 
 KERNEL_FILES = sorted(Path(nvrtc.__file__).parents[1].glob("*/kernels.cu"))
 
@@ -22,7 +22,7 @@ def compiler():
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("path", KERNEL_FILES, ids=lambda path: path.parent.name)
 def test_kernels_compile_to_machine_code(path, arch, real):
-    cubin = nvrtc.compile_cubin(path.read_text(encoding="utf-8"), arch, real)
+    cubin = nvrtc.compile_cubin(kernel_source(path), arch, real)
     assert cubin.startswith(b"\x7fELF")
 
 

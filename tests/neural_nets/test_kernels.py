@@ -14,7 +14,7 @@ import pytest
 
 from bigmodel_edu.components import arrange
 from bigmodel_edu.cuda import on_cpu
-from bigmodel_edu.cuda.kernels import KernelError
+from bigmodel_edu.cuda.kernels import KernelError, kernel_source
 from bigmodel_edu.errors import BookError, DTypeError, ShapeError
 from bigmodel_edu.neural_nets import reference
 from bigmodel_edu.parity import TOLERANCE, ParityError, compare
@@ -282,7 +282,7 @@ def broken_twin(edits: tuple[tuple[str, str], ...]):
 @pytest.mark.usefixtures("twin")
 def test_a_broken_kernel_is_caught(mutant, together):
     name, right, _ = mutant
-    assert right in KERNELS.read_text(encoding="utf-8")
+    assert right in kernel_source(KERNELS)
     broken = broken_twin(tuple((right, wrong) for _, right, wrong in together))
     with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
         search(name, broken)
