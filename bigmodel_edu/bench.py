@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from statistics import median
 from time import perf_counter, sleep
@@ -134,17 +135,18 @@ def _layer_passes(
         name: value.astype(DTYPE) if value.dtype.kind == "f" else value
         for name, value in layer.init(rng).items()
     }
-    y, _ = layer.forward(params, *inputs.values(), **component.mode())
+    mode = partial(component.mode, inputs)
+    y, _ = layer.forward(params, *inputs.values(), **mode())
     upstream = as_returned(rng.normal(size=part.shape).astype(DTYPE) for part in as_tuple(y))
     arrays = (params, tuple(inputs.values()), upstream)
-    competitors = {"numpy": _contract_pass(layer, *arrays, component.mode, backward)}
+    competitors = {"numpy": _contract_pass(layer, *arrays, mode, backward)}
     competitors["torch"] = _torch_pass(
-        size.build(component.implementation("torch_impl")), *arrays, component.mode, backward
+        size.build(component.implementation("torch_impl")), *arrays, mode, backward
     )
     if size.builtin is not None:
-        competitors["builtin"] = _torch_pass(size.builtin(), *arrays, component.mode, backward)
+        competitors["builtin"] = _torch_pass(size.builtin(), *arrays, mode, backward)
     if component.has_cupy_twin and no_gpu() is None:
-        competitors["cupy"] = _cupy_pass(component, *arrays, backward)
+        competitors["cupy"] = _cupy_pass(component, *arrays, mode, backward)
     return competitors
 
 
@@ -159,7 +161,7 @@ def _contract_pass(layer, params, inputs, upstream, mode, backward: bool) -> Run
     return both if backward else forward_only
 
 
-def _cupy_pass(component, params, inputs, upstream, backward: bool) -> Run:
+def _cupy_pass(component, params, inputs, upstream, mode, backward: bool) -> Run:
     import cupy
 
     layer = component.bench.build(component.implementation("cupy_impl"))
@@ -168,7 +170,7 @@ def _cupy_pass(component, params, inputs, upstream, backward: bool) -> Run:
         {name: cupy.asarray(value) for name, value in params.items()},
         tuple(cupy.asarray(value) for value in inputs),
         as_returned(map(cupy.asarray, as_tuple(upstream))),
-        component.mode,
+        mode,
         backward,
     )
 
@@ -185,17 +187,18 @@ def _torch_pass(module, params, inputs, upstream, mode, backward: bool) -> Run:
 
     module.load_state_dict({name: torch.tensor(value) for name, value in params.items()})
     module.train(mode().get("training", False))
+    options = {n: torch.tensor(v) for n, v in mode().items() if isinstance(v, np.ndarray)}
     tensors = [torch.tensor(value).requires_grad_(value.dtype.kind == "f") for value in inputs]
     gradients = tuple(map(torch.tensor, as_tuple(upstream)))
 
     def forward_only():
         with torch.no_grad():
-            return module(*tensors)
+            return module(*tensors, **options)
 
     def both():
         for tensor in (*tensors, *module.parameters()):
             tensor.grad = None
-        torch.autograd.backward(flat_outputs(module(*tensors)), gradients)
+        torch.autograd.backward(flat_outputs(module(*tensors, **options)), gradients)
 
     return both if backward else forward_only
 

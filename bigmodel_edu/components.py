@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any, ClassVar, Literal
@@ -137,16 +138,17 @@ class Component(ABC):
 class LayerComponent(Component):
     """A layer or a loss: `build(module)` makes it from a chapter's module.
 
-    `inputs` draws the positional arguments of forward, `mode` its keyword arguments; `outputs`
-    names what forward returns. Example sizes are primes, so that a swapped axis fails, but for
-    `composite_sizes`: products of hyperparameters, such as 4 H for the gates of an LSTM.
+    `inputs` draws the positional arguments of forward, `mode(inputs)` makes its keyword arguments
+    for them; `outputs` names what forward returns. Example sizes are distinct primes, so that a
+    swapped axis fails, but for `derived_sizes`: products of hyperparameters, such as 4 H for the
+    gates of an LSTM, and the sides of square matrices.
     """
 
     build: Callable[[Any], Any]
     inputs: Callable[[np.random.Generator, int], dict[str, Array]]
-    mode: Callable[[], dict[str, Any]] = dict
+    mode: Callable[[Mapping[str, Array]], dict[str, Any]] = lambda inputs: {}
     outputs: tuple[str, ...] = ("y",)
-    composite_sizes: tuple[int, ...] = ()
+    derived_sizes: tuple[int, ...] = ()
     is_differentiable: ClassVar[bool] = True
 
     def draw(
@@ -160,12 +162,13 @@ class LayerComponent(Component):
         layer: Layer = self.build(self.implementation("reference"))
         params = _cast(_shaken(rng, layer.init(rng)), dtype)
         inputs = _cast(self.inputs(rng, batch), dtype)
-        y, _ = layer.forward(params, *inputs.values(), **self.mode())
+        mode = partial(self.mode, inputs)
+        y, _ = layer.forward(params, *inputs.values(), **mode())
         upstream = {
             name: np.asarray(rng.normal(size=value.shape), dtype=dtype)
             for name, value in self.named_outputs(y).items()
         }
-        return Trial(inputs, params, self.mode, upstream, layout)
+        return Trial(inputs, params, mode, upstream, layout)
 
     def run(self, backend: Backend, trial: Trial) -> Results:
         layer: Layer = self.build(backend.module)

@@ -80,12 +80,22 @@ def test_upstream_gradients_are_random(name):
 @pytest.mark.parametrize("name", LAYERS + OPTIMIZERS)
 def test_sizes_are_distinct_primes(name):
     trial = COMPONENTS[name].draw(np.random.default_rng(0))
-    composite = getattr(COMPONENTS[name], "composite_sizes", ())
-    assert not any(map(is_prime, composite))
+    derived = getattr(COMPONENTS[name], "derived_sizes", ())
     for array_name, array in (trial.inputs | trial.params).items():
-        assert len(set(array.shape)) == array.ndim, f"{array_name} {array.shape}"
-        for size in array.shape:
-            assert is_prime(size) or size in composite, f"{array_name} {array.shape}"
+        free = [size for size in array.shape if size not in derived]
+        assert len(set(free)) == len(free), f"{array_name} {array.shape}"
+        assert all(map(is_prime, free)), f"{array_name} {array.shape}"
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_more_sizes_are_called_derived_than_there_are(name):
+    component = COMPONENTS[name]
+    trial = component.draw(np.random.default_rng(0))
+    arrays = [*trial.inputs.values(), *trial.params.values()]
+    squares = {a.shape[-1] for a in arrays if a.ndim > 1 and a.shape[-1] == a.shape[-2]}
+    sizes = {size for array in arrays for size in array.shape}
+    needed = squares | {size for size in sizes if not is_prime(size)}
+    assert set(component.derived_sizes) == needed
 
 
 @pytest.mark.parametrize("name", LAYERS)

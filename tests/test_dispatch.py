@@ -75,6 +75,8 @@ def method(name: str):
 
 for name in ("all", "any", "argmax", "astype", "copy", "max", "mean", "min", "ravel", "reshape"):
     setattr(Duck, name, method(name))
+for name in ("swapaxes", "transpose"):
+    setattr(Duck, name, method(name))
 Duck.sum = method("sum")
 
 

@@ -113,6 +113,8 @@ def test_an_answer_that_changes_its_inputs_is_caught(exercise):
 
 def spoil(value) -> None:
     match value:
+        case np.ndarray(dtype=np.dtypes.BoolDType()):
+            value ^= True
         case np.ndarray():
             value += 1
         case list():

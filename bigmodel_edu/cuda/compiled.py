@@ -89,7 +89,16 @@ class Kernel:
         self._expect_arguments(args)
         # The kernel works on copies between guards, so that no thread that strays does harm; an
         # array that is given twice is copied once.
-        copies = {_place(a): guard(a) for a in args if isinstance(a, np.ndarray)}
+        written = {
+            _place(a)
+            for parameter, a in zip(self.parameters, args, strict=True)
+            if parameter.is_pointer and not parameter.is_const
+        }
+        copies = {
+            _place(a): guard(a, is_written=_place(a) in written)
+            for a in args
+            if isinstance(a, np.ndarray)
+        }
         buffers = [copies[_place(a)] if isinstance(a, np.ndarray) else None for a in args]
         # As in cudaLaunchKernel: pointers to the values, the value of an array being its address.
         values = [
@@ -147,9 +156,17 @@ def _place(array: np.ndarray) -> tuple[int, int]:
     return array.ctypes.data, array.nbytes
 
 
-def guard(array: np.ndarray) -> np.ndarray:
-    """Return a flat copy of the array between GUARD elements of NaN (of the lowest integer)."""
-    nothing = np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).min
+def guard(array: np.ndarray, *, is_written: bool) -> np.ndarray:
+    """Return a flat copy of the array between GUARD elements of NaN (of the lowest integer).
+
+    The NaN around an array that is written has bits of its own: a thread that strays reads NaN
+    beyond the inputs and writes NaN beyond the outputs, which must not look like what was there.
+    """
+    if array.dtype.kind == "f":
+        bits = np.array(np.nan, array.dtype).view(f"u{array.dtype.itemsize}") + is_written
+        nothing = bits.view(array.dtype)
+    else:
+        nothing = np.iinfo(array.dtype).min
     return np.pad(array.ravel(), GUARD, constant_values=nothing)
 
 
@@ -159,9 +176,9 @@ def inside(guarded: np.ndarray) -> np.ndarray:
 
 
 def is_intact(guarded: np.ndarray) -> bool:
-    """Return whether both guards are as `guard` has made them."""
+    """Return whether both guards of an array that was written are as `guard` has made them."""
     guards = np.concatenate((guarded[:GUARD], guarded[-GUARD:]))
-    return guards.tobytes() == guard(guarded[:0]).tobytes()
+    return guards.tobytes() == guard(guarded[:0], is_written=True).tobytes()
 
 
 @cache

@@ -1,10 +1,13 @@
 """The book's data: real data that its dependencies carry, and public sets to download.
 
-`describe()` lists everything. Importing this package loads only NumPy; scikit-learn and
+`describe()` lists everything. Importing this package loads only NumPy; scikit-learn, Babel and
 pooch come in when a loader first needs them.
 """
 
+from .cldr_dates import DATE_LANGUAGES, CldrDates, DatePairs, load_cldr_dates
+from .cldr_names import NAME_LANGUAGES, CldrNames, load_cldr_names
 from .digits import Digits, load_digits
+from .documentation import Docstring, Documentation, load_documentation
 from .downloads import (
     DOWNLOADS,
     DataFile,
@@ -18,27 +21,44 @@ from .downloads import (
 from .fashion_mnist import CLASS_NAMES as FASHION_MNIST_CLASS_NAMES
 from .fashion_mnist import FashionMNIST, load_fashion_mnist, read_idx
 from .overview import INCLUDED, Included, describe
+from .sentences import DocumentationSentences, load_documentation_sentences
 from .text import load_tiny_shakespeare
 from .validation import NonFiniteError, validate_examples
+from .writing import Writing, load_python_topics, load_writing
 
 __all__ = [
+    "DATE_LANGUAGES",
     "DOWNLOADS",
     "FASHION_MNIST_CLASS_NAMES",
     "INCLUDED",
+    "NAME_LANGUAGES",
+    "CldrDates",
+    "CldrNames",
     "DataFile",
     "DataFileError",
+    "DatePairs",
     "Digits",
+    "Docstring",
+    "Documentation",
+    "DocumentationSentences",
     "Download",
     "FashionMNIST",
     "Included",
     "NonFiniteError",
+    "Writing",
     "data_folder",
     "describe",
     "fetch",
     "human_size",
+    "load_cldr_dates",
+    "load_cldr_names",
     "load_digits",
+    "load_documentation",
+    "load_documentation_sentences",
     "load_fashion_mnist",
+    "load_python_topics",
     "load_tiny_shakespeare",
+    "load_writing",
     "read_idx",
     "status",
     "validate_examples",

@@ -147,11 +147,15 @@ def status(name: str) -> Literal["ready", "damaged", "missing"]:
 
 
 def data_folder() -> Path:
-    """Return where downloads are read from: the mirror where one is set, or else the cache.
+    """Return where downloads are read from: the mirror where one is set, or else the cache."""
+    if folder := os.environ.get(MIRROR):
+        return Path(folder).expanduser()
+    return cache_folder()
 
-    The cache is BIGMODEL_DATA_DIR or, where that is not set, the user's cache folder.
-    """
-    if folder := os.environ.get(MIRROR) or os.environ.get(CACHE):
+
+def cache_folder() -> Path:
+    """Return the one folder that is written to: BIGMODEL_DATA_DIR or else the user's cache."""
+    if folder := os.environ.get(CACHE):
         return Path(folder).expanduser()
     import pooch
 

@@ -24,6 +24,41 @@ INCLUDED: tuple[Included, ...] = (
         licence="CC BY 4.0",
         source="https://doi.org/10.24432/C50P49",
     ),
+    Included(
+        name="cldr-names",
+        title="10,000 names in 14 languages: which language?",
+        package="Babel",
+        licence="Unicode-3.0",
+        source="https://cldr.unicode.org",
+    ),
+    Included(
+        name="cldr-dates",
+        title="73,049 dates as 12 languages write them",
+        package="Babel",
+        licence="Unicode-3.0",
+        source="https://cldr.unicode.org",
+    ),
+    Included(
+        name="documentation",
+        title="8,500 docstrings: English prose and Python",
+        package="NumPy, SciPy and sklearn",
+        licence="BSD-3-Clause",
+        source="https://github.com/numpy/numpy, …/scipy/scipy, …/scikit-learn/scikit-learn",
+    ),
+    Included(
+        name="doc-sentences",
+        title="3,200 sentences, statistics or linear algebra",
+        package="SciPy, NumPy",
+        licence="BSD-3-Clause",
+        source="https://github.com/scipy/scipy, https://github.com/numpy/numpy",
+    ),
+    Included(
+        name="python-topics",
+        title="465,000 characters on the Python language",
+        package="Python",
+        licence="PSF-2.0",
+        source="https://docs.python.org/3/reference/",
+    ),
 )
 
 

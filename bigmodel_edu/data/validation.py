@@ -3,20 +3,28 @@
 import numpy as np
 
 from bigmodel_edu.errors import BookError, DTypeError, ShapeError
-from bigmodel_edu.layer import Array, expect_floats, expect_labels, expect_shape, shape_text
+from bigmodel_edu.layer import (
+    Array,
+    expect_floats,
+    expect_integers,
+    expect_labels,
+    expect_shape,
+    shape_text,
+)
 
 
 class NonFiniteError(BookError, ValueError):
     """An array holds NaN or infinity where only finite numbers make sense."""
 
 
-def validate_examples(x: Array, y: Array, n_classes: int) -> None:
+def validate_examples(x: Array, y: Array, n_classes: int, *, tokens: bool = False) -> None:
     """Raise if x and y cannot be the examples of a classification with `n_classes` classes.
 
     Args:
         x: inputs, shape (N, ...) with N ≥ 1, floating point, every number finite.
         y: labels, shape (N,), integers from 0 to n_classes - 1.
         n_classes: how many classes there are.
+        tokens: x holds integers (N, ...) instead; their range is for the model to check.
 
     Raises:
         ShapeError: no example, labels not one-dimensional, or different lengths.
@@ -24,7 +32,10 @@ def validate_examples(x: Array, y: Array, n_classes: int) -> None:
         NonFiniteError: a NaN or an infinity in x; the first one is named.
         LabelError: a label outside the range; the first one is named.
     """
-    expect_floats("x", x)
+    if tokens:
+        expect_integers("x", x, "token ids")
+    else:
+        expect_floats("x", x)
     if not hasattr(y, "dtype"):
         kind = type(y).__name__
         raise DTypeError(f"y is a {kind}, expected an array of labels; convert it with np.array.")

@@ -386,7 +386,7 @@ COMPONENTS: tuple[Component, ...] = (
         name="neural_nets.dropout",
         build=lambda m: m.Dropout(0.3),
         inputs=lambda rng, batch: {"x": rng.normal(size=(5, 7))},
-        mode=lambda: {
+        mode=lambda inputs: {
             "training": True,
             "mask": np.random.default_rng(1).random((5, 7)) >= 0.3,
         },
@@ -395,7 +395,7 @@ COMPONENTS: tuple[Component, ...] = (
         name="neural_nets.batch_norm",
         build=lambda m: m.BatchNorm1d(7),
         inputs=normal(7),
-        mode=lambda: {"training": True},
+        mode=lambda inputs: {"training": True},
         oracles={"torch.nn.BatchNorm1d": torch_module(lambda: torch.nn.BatchNorm1d(7))},
         bench=bench_layer(lambda m: m.BatchNorm1d(D), lambda: torch.nn.BatchNorm1d(D)),
     ),
@@ -431,7 +431,7 @@ COMPONENTS: tuple[Component, ...] = (
         name="neural_nets.mlp",
         build=lambda m: m.mlp((7, 11, 3, 2), activation="tanh", batch_norm=True),
         inputs=normal(7),
-        mode=lambda: {"training": True},
+        mode=lambda inputs: {"training": True},
         oracles={
             "torch.nn.Sequential": torch_module(
                 lambda: torch.nn.Sequential(

@@ -111,6 +111,8 @@ class Trainer:
     ) -> tuple[Params, History]:
         """Train on x (N, D) and integer labels y (N,); return the parameters and the history.
 
+        For a model that takes them, x may be integer tokens (N, T).
+
         Raises NonFiniteLoss when the loss is no longer a finite number, naming the step and the
         layer whose output went bad first.
         """
@@ -177,15 +179,16 @@ class Trainer:
             raise HyperparameterError(
                 "patience needs validation data; pass validation=(x_validation, y_validation)."
             )
-        for examples in filter(None, [(x, y), validation]):
-            logits, _ = self.model.forward(params, examples[0][:1])
-            validate_examples(*examples, n_classes=logits.shape[-1])
+        for inputs, labels in filter(None, [(x, y), validation]):
+            logits, _ = self.model.forward(params, inputs[:1])  # refuses what it cannot take
+            tokens = inputs.dtype.kind in "iu"
+            validate_examples(inputs, labels, n_classes=logits.shape[-1], tokens=tokens)
 
     def _validate_epoch(
         self, params: Params, validation: tuple[Array, Array], history: History
     ) -> None:
         x, y = validation
-        logits, _ = self.model.forward(params, x)
+        logits = logits_of(self.model, params, x)
         loss, _ = self.loss.forward({}, logits, y)
         history.validation_loss.append(float(loss))
         history.validation_accuracy.append(accuracy(y, logits.argmax(axis=-1)))
@@ -227,5 +230,10 @@ def first_non_finite(
 
 def predict(model: Layer, params: Params, x: Array) -> Array:
     """Return the most probable class (N,) of each input x (N, D)."""
-    logits, _ = model.forward(params, x)
-    return logits.argmax(axis=-1)
+    return logits_of(model, params, x).argmax(axis=-1)
+
+
+def logits_of(model: Layer, params: Params, x: Array, piece: int = 2048) -> Array:
+    """Return the logits (N, C) of x (N, D), a piece at a time: a cache of all would be large."""
+    starts = range(0, max(len(x), 1), piece)  # a model refuses an empty x in its own words
+    return np.concatenate([model.forward(params, x[i : i + piece])[0] for i in starts])

@@ -112,6 +112,11 @@ def test_a_thread_that_writes_past_the_end_is_reported_and_does_no_harm(kernels)
     assert not memory.any()
 
 
+def test_a_nan_that_was_read_and_written_past_the_end_is_reported(kernels):
+    with pytest.raises(KernelError, match=r"in_place writes outside of y"):
+        kernels["in_place"]((1,), (32,), (X, np.zeros_like(X)))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -61,3 +61,17 @@ def play(content, server, cache, monkeypatch):
     download = Download("play", "A play", (file,), "public domain", "the server", "")
     monkeypatch.setitem(DOWNLOADS, "play", download)
     return download
+
+
+@pytest.fixture
+def real_documentation(request, tmp_path_factory, monkeypatch):
+    """Let the documentation of the real packages be kept among pytest's own files.
+
+    Reading it takes seconds, and the reader's cache is not for tests to write to.
+    """
+    if hasattr(request.config, "cache"):
+        folder = request.config.cache.mkdir("bigmodel_edu")
+    else:  # pytest -p no:cacheprovider
+        folder = tmp_path_factory.getbasetemp() / "bigmodel_edu"
+    monkeypatch.delenv("BIGMODEL_DATA_MIRROR", raising=False)
+    monkeypatch.setenv("BIGMODEL_DATA_DIR", str(folder))

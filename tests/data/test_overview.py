@@ -26,7 +26,7 @@ def test_table_says_what_is_here(play):
 
 
 def test_import_loads_only_numpy():
-    heavy = ("sklearn", "scipy", "torch", "pooch", "requests", "matplotlib", "tqdm")
+    heavy = ("babel", "sklearn", "scipy", "torch", "pooch", "requests", "matplotlib", "tqdm")
     code = f"import sys, bigmodel_edu.data; print(*(m for m in {heavy} if m in sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -59,3 +59,14 @@ def test_it_changes_nothing():
     validate_examples(x, y, 3)
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(y, Y)
+
+
+def test_tokens_are_integers_when_they_are_asked_for():
+    tokens = np.arange(10).reshape(5, 2)
+    validate_examples(tokens, Y, 3, tokens=True)
+    with pytest.raises(DTypeError, match="x is of type int64, expected floating-point numbers"):
+        validate_examples(tokens, Y, 3)
+    with pytest.raises(DTypeError, match="x is of type float64, expected integer token ids"):
+        validate_examples(X, Y, 3, tokens=True)
+    with pytest.raises(ShapeError, match="y has 4 labels"):
+        validate_examples(tokens, Y[:4], 3, tokens=True)
