@@ -1,0 +1,1060 @@
+"""The exercises of chapter 2: their cases, and the mistakes that readers really make."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from bigmodel_edu.data import CldrNames, load_cldr_names
+from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.layer import Array
+from bigmodel_edu.neural_nets.reference import sigmoid, softmax
+
+from .reference import CharacterTokenizer, GRUCell, LSTMCell, RNNCell, orthogonal_from
+
+# --- one step of a recurrent network -------------------------------------------------------------
+
+
+def rnn_step(x: Array, h: Array, W_x: Array, W_h: Array, b: Array) -> Array:
+    """Return tanh(x W_xᵀ + h W_hᵀ + b), shape (B, H)."""
+    params = {"weight_ih": W_x, "weight_hh": W_h, "bias_ih": b, "bias_hh": np.zeros_like(b)}
+    h_new, _ = RNNCell(W_x.shape[1], len(b)).forward(params, x, h)
+    return h_new
+
+
+def _rnn_cases(rng: np.random.Generator) -> list[Case]:
+    return [
+        Case(
+            (
+                rng.normal(size=(n, d)),
+                rng.normal(size=(n, h)),
+                rng.normal(size=(h, d)),
+                rng.normal(size=(h, h)),
+                rng.normal(size=h),
+            )
+        )
+        for n, d, h in ((5, 7, 3), (1, 2, 5), (11, 3, 2))
+    ]
+
+
+RNN_STEP = Exercise(
+    name="lstm.rnn_step",
+    title="One step of a recurrent network",
+    points=1,
+    stars=1,
+    reference=rnn_step,
+    cases=_rnn_cases,
+    mistakes=(
+        Mistake(
+            lambda x, h, W_x, W_h, b: x @ W_x.T + h @ W_h.T + b,
+            "You returned what is inside the tanh; the state is the tanh of it.",
+        ),
+        Mistake(
+            lambda x, h, W_x, W_h, b: np.tanh(x @ W_x.T + h @ W_h + b),
+            "W_h is not transposed in your product. It is square, so NumPy does not complain, but "
+            "row i of W_h belongs to unit i of the new state: h @ W_h.T.",
+        ),
+        Mistake(
+            lambda x, h, W_x, W_h, b: np.tanh(x @ W_x.T + b),
+            "The old state h is missing: without it nothing is remembered.",
+        ),
+        Mistake(
+            lambda x, h, W_x, W_h, b: np.tanh(x @ W_x.T + h @ W_h.T),
+            "The bias b is missing.",
+        ),
+        Mistake(
+            lambda x, h, W_x, W_h, b: sigmoid(x @ W_x.T + h @ W_h.T + b),
+            "You took the sigmoid; the state of this network is a tanh, so that it can be "
+            "negative too.",
+        ),
+        Mistake(
+            lambda x, h, W_x, W_h, b: np.tanh(x @ W_x.T + b) + h @ W_h.T,
+            "The old state belongs inside the tanh, added to the input's part.",
+        ),
+    ),
+    hints=(
+        "It is chapter 1's linear layer twice, once for x and once for h, with one tanh around.",
+        "An example is a row, so the weights are transposed: x @ W_x.T has shape (B, H).",
+        "return np.tanh(x @ W_x.T + h @ W_h.T + b)",
+    ),
+)
+
+# --- one step backwards --------------------------------------------------------------------------
+
+
+def rnn_step_backward(
+    x: Array, h: Array, h_new: Array, W_x: Array, W_h: Array, dh_new: Array
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Return the gradients of x, h, W_x, W_h and b, the last three summed over the batch."""
+    dz = dh_new * (1 - h_new**2)
+    return dz @ W_x, dz @ W_h, dz.T @ x, dz.T @ h, dz.sum(axis=0)
+
+
+def _rnn_backward_cases(rng: np.random.Generator) -> list[Case]:
+    def case(x: Array, h: Array, W_x: Array, W_h: Array, b: Array) -> Case:
+        h_new = rnn_step(x, h, W_x, W_h, b)
+        return Case((x, h, h_new, W_x, W_h, rng.normal(size=h.shape)))
+
+    return [case(*drawn.args) for drawn in _rnn_cases(rng)]
+
+
+RNN_STEP_BACKWARD = Exercise(
+    name="lstm.rnn_step_backward",
+    title="One step backwards in time",
+    points=2,
+    stars=2,
+    parts=("dx", "dh", "dW_x", "dW_h", "db"),
+    reference=rnn_step_backward,
+    cases=_rnn_backward_cases,
+    mistakes=(
+        Mistake(
+            lambda x, h, h_new, W_x, W_h, dh_new: rnn_step_backward(
+                x, h, np.zeros_like(h_new), W_x, W_h, dh_new
+            ),
+            "The slope of the tanh is missing: dz = dh_new ⊙ (1 - h_new²).",
+        ),
+        Mistake(
+            lambda x, h, h_new, W_x, W_h, dh_new: rnn_step_backward(x, h, h, W_x, W_h, dh_new),
+            "The slope is that of this step's output: 1 - h_new², not 1 - h².",
+        ),
+        Mistake(
+            lambda x, h, h_new, W_x, W_h, dh_new: rnn_step_backward(
+                x, h, np.tanh(h_new), W_x, W_h, dh_new
+            ),
+            "h_new is a tanh already; its slope is 1 - h_new², with no further tanh.",
+        ),
+        Mistake(
+            lambda x, h, h_new, W_x, W_h, dh_new: rnn_step_backward(
+                x, h_new, h_new, W_x, W_h, dh_new
+            ),
+            "W_h was multiplied by the state before the step, so dW_h = dzᵀ h, not dzᵀ h_new.",
+        ),
+        Mistake(
+            lambda x, h, h_new, W_x, W_h, dh_new: rnn_step_backward(
+                x, h, h_new, W_x, W_h.T, dh_new
+            ),
+            "dh = dz @ W_h, without a transpose: forwards it was h @ W_h.T.",
+        ),
+        Mistake(
+            lambda x, h, h_new, W_x, W_h, dh_new: (
+                *rnn_step_backward(x, h, h_new, W_x, W_h, dh_new)[:4],
+                (dh_new * (1 - h_new**2)).mean(axis=0),
+            ),
+            "You averaged db over the batch. The bias acts on every row: its gradient is the sum.",
+        ),
+    ),
+    hints=(
+        "First the gradient dz at what is inside the tanh; everything else follows from it as in "
+        "the linear layer of chapter 1.",
+        "tanh' = 1 - tanh², and the tanh is at hand: it is h_new.",
+        "dz = dh_new * (1 - h_new**2); then dz @ W_x, dz @ W_h, dz.T @ x, dz.T @ h and "
+        "dz.sum(axis=0).",
+    ),
+)
+
+# --- a random orthogonal matrix ------------------------------------------------------------------
+
+
+def orthogonal_matrix(a: Array) -> Array:
+    """Return Q (m, n) of a = Q R, with the signs for which R has a positive diagonal."""
+    return orthogonal_from(a)
+
+
+ORTHOGONAL_MATRIX = Exercise(
+    name="lstm.orthogonal_matrix",
+    title="A random orthogonal matrix",
+    points=2,
+    stars=2,
+    reference=orthogonal_matrix,
+    cases=lambda rng: [Case((rng.normal(size=shape),)) for shape in ((5, 5), (7, 3), (2, 2))],
+    mistakes=(
+        Mistake(
+            lambda a: -orthogonal_matrix(a),
+            "Every sign is the wrong way round: column j of Q is multiplied by the sign of R_jj, "
+            "after which R_jj is positive.",
+        ),
+        Mistake(
+            lambda a: orthogonal_matrix(a) * _alternating(a.shape[1]),
+            "The columns are right but for their signs: multiply column j of Q by the sign of R_jj "
+            "(np.sign(np.diag(R))).",
+        ),
+        Mistake(
+            lambda a: a / np.linalg.norm(a, axis=0),
+            "Your columns have length 1, but they are not perpendicular to each other: Qᵀ Q must "
+            "be the unit matrix.",
+        ),
+        Mistake(
+            lambda a: _polar(a),
+            "This matrix has orthonormal columns too, but it is U Vᵀ of the singular value "
+            "decomposition, not the Q of a = Q R.",
+        ),
+        Mistake(
+            lambda a: orthogonal_matrix(a) * np.abs(np.diag(np.linalg.qr(a)[1])),
+            "You multiplied the columns by R_jj itself; only its sign is wanted, or the columns no "
+            "longer have length 1.",
+        ),
+    ),
+    hints=(
+        "`q, r = np.linalg.qr(a)` gives both; only the signs are left to do.",
+        "np.diag(r) is the diagonal, np.sign its signs; multiplying by a vector of shape (n,) "
+        "scales the columns.",
+        "q, r = np.linalg.qr(a); return q * np.sign(np.diag(r))",
+    ),
+)
+
+
+def _alternating(n: int) -> Array:
+    """Return the signs -1, 1, -1, …: wrong somewhere, right elsewhere if there are two columns."""
+    return np.where(np.arange(n) % 2 == 0, -1.0, 1.0)
+
+
+def _polar(a: Array) -> Array:
+    u, _, vt = np.linalg.svd(a, full_matrices=False)
+    return u @ vt
+
+
+# --- clipping ------------------------------------------------------------------------------------
+
+
+def clip_by_global_norm(gradients: list[Array], max_norm: float) -> tuple[list[Array], float]:
+    """Return the gradients scaled together to a norm of at most `max_norm`, and the old norm."""
+    norm = float(np.sqrt(sum((g**2).sum() for g in gradients)))
+    scale = 1.0 if norm <= max_norm else max_norm / norm
+    return [g * scale for g in gradients], norm
+
+
+def _clip_cases(rng: np.random.Generator) -> list[Case]:
+    def drawn(scale: float, *shapes: tuple[int, ...]) -> list[Array]:
+        return [scale * rng.normal(size=shape) for shape in shapes]
+
+    return [
+        Case((drawn(2.0, (3, 5), (7,), (2, 3)), 1.5), note="too long"),
+        Case((drawn(0.01, (4, 3), (5,)), 1.0), note="short enough"),
+        Case(([np.zeros((2, 3)), np.zeros(4)], 1.0), note="all zeros"),
+        Case((drawn(30.0, (11,), (1, 1)), 5.0), note="far too long"),
+    ]
+
+
+def _clip_each(gradients: list[Array], max_norm: float) -> tuple[list[Array], float]:
+    clipped = [clip_by_global_norm([g], max_norm)[0][0] for g in gradients]
+    return clipped, clip_by_global_norm(gradients, max_norm)[1]
+
+
+def _clip_always(gradients: list[Array], max_norm: float) -> tuple[list[Array], float]:
+    norm = clip_by_global_norm(gradients, max_norm)[1]
+    return [g * (max_norm / max(norm, 1e-300)) for g in gradients], norm
+
+
+CLIP_BY_GLOBAL_NORM = Exercise(
+    name="lstm.clip_by_global_norm",
+    title="Clipping by the global norm",
+    points=2,
+    stars=2,
+    parts=("the clipped gradients", "the norm"),
+    reference=clip_by_global_norm,
+    cases=_clip_cases,
+    tolerance=1e-5,  # PyTorch adds 10⁻⁶ to the norm it divides by; that is no mistake
+    mistakes=(
+        Mistake(
+            _clip_each,
+            "You clipped each array by its own norm, which changes the direction of the whole "
+            "gradient. Compute one norm over all arrays, and scale all by the same number.",
+        ),
+        Mistake(
+            _clip_always,
+            "You scaled short gradients up. Clipping only shortens: the factor is at most 1.",
+        ),
+        Mistake(
+            lambda gradients, max_norm: (
+                [np.clip(g, -max_norm, max_norm) for g in gradients],
+                clip_by_global_norm(gradients, max_norm)[1],
+            ),
+            "You clipped every element by itself, which changes the direction of the gradient.",
+        ),
+        Mistake(
+            lambda gradients, max_norm: (
+                clip_by_global_norm(gradients, max_norm)[0],
+                sum(float(np.sqrt((g**2).sum())) for g in gradients),
+            ),
+            "The norm of all arrays together is not the sum of their norms: add up the squares of "
+            "all elements, then take one root.",
+        ),
+        Mistake(
+            lambda gradients, max_norm: (
+                clip_by_global_norm(gradients, max_norm)[0],
+                min(clip_by_global_norm(gradients, max_norm)[1], max_norm),
+            ),
+            "Return the norm from before the clipping: it is what one watches during training.",
+        ),
+        Mistake(
+            lambda gradients, max_norm: (
+                clip_by_global_norm(gradients, max_norm)[0],
+                clip_by_global_norm(gradients, max_norm)[1] ** 2,
+            ),
+            "You returned the sum of the squares; the norm is its root.",
+        ),
+    ),
+    hints=(
+        "One norm for everything: the root of the sum of the squares of all elements of all "
+        "arrays.",
+        "If the norm is larger than max_norm, multiply every array by max_norm / norm.",
+        "norm = np.sqrt(sum((g**2).sum() for g in gradients)); "
+        "scale = 1.0 if norm <= max_norm else max_norm / norm",
+    ),
+)
+
+# --- one step of an LSTM -------------------------------------------------------------------------
+
+
+def lstm_step(
+    x: Array, h: Array, c: Array, W_x: Array, W_h: Array, b: Array
+) -> tuple[Array, Array]:
+    """Return (h', c') of an LSTM whose stacked gates stand in the order i, f, g, o."""
+    params = {"weight_ih": W_x, "weight_hh": W_h, "bias_ih": b, "bias_hh": np.zeros_like(b)}
+    outputs, _ = LSTMCell(W_x.shape[1], W_h.shape[1]).forward(params, x, h, c)
+    return outputs
+
+
+def _lstm_variant(
+    order: str = "ifgo",
+    candidate=np.tanh,
+    shown=np.tanh,
+    keep=lambda f, i: f,
+    output_of: str = "new",
+):
+    """Return an LSTM step with something changed."""
+
+    def step(x, h, c, W_x, W_h, b):
+        z = dict(zip(order, np.split(x @ W_x.T + h @ W_h.T + b, 4, axis=-1), strict=True))
+        i, f, o = (sigmoid(z[gate]) for gate in "ifo")
+        c_new = keep(f, i) * c + i * candidate(z["g"])
+        return o * shown(c_new if output_of == "new" else c), c_new
+
+    return step
+
+
+def _lstm_cases(rng: np.random.Generator) -> list[Case]:
+    return [
+        Case(
+            (
+                rng.normal(size=(n, d)),
+                rng.normal(size=(n, h)),
+                2 * rng.normal(size=(n, h)),
+                rng.normal(size=(4 * h, d)),
+                rng.normal(size=(4 * h, h)),
+                rng.normal(size=4 * h),
+            )
+        )
+        for n, d, h in ((5, 7, 3), (1, 2, 5), (11, 3, 2))
+    ]
+
+
+LSTM_STEP = Exercise(
+    name="lstm.lstm_step",
+    title="One step of an LSTM",
+    points=2,
+    stars=2,
+    parts=("h_new", "c_new"),
+    reference=lstm_step,
+    cases=_lstm_cases,
+    mistakes=(
+        Mistake(
+            _lstm_variant(candidate=sigmoid),
+            "Your candidate g is a sigmoid, as in the article; it is a tanh, so that it can lower "
+            "the memory as well as raise it.",
+        ),
+        Mistake(
+            _lstm_variant(order="ifog"),
+            "Your gates are in the order i, f, o, g; the stacked weights have i, f, g, o.",
+        ),
+        Mistake(
+            _lstm_variant(order="figo"),
+            "You swapped the input and the forget gate: the order is i, f, g, o.",
+        ),
+        Mistake(
+            _lstm_variant(shown=lambda c: c),
+            "The output shows the tanh of the memory: h' = o ⊙ tanh(c').",
+        ),
+        Mistake(
+            _lstm_variant(shown=sigmoid),
+            "The output shows the tanh of the memory, not its sigmoid: h' = o ⊙ tanh(c').",
+        ),
+        Mistake(
+            _lstm_variant(output_of="old"),
+            "The output shows the new memory: h' = o ⊙ tanh(c'), you took the old c.",
+        ),
+        Mistake(
+            _lstm_variant(keep=lambda f, i: 1 - i),
+            "You kept 1 - i of the old memory, as a GRU would. The LSTM has a forget gate of its "
+            "own: f ⊙ c.",
+        ),
+        Mistake(
+            lambda *args: lstm_step(*args)[::-1],
+            "The two results are in the wrong order: return (h_new, c_new).",
+        ),
+    ),
+    hints=(
+        "All 4H pre-activations at once: z = x W_xᵀ + h W_hᵀ + b. Cut z into four parts of H "
+        "columns.",
+        "np.split(z, 4, axis=-1) cuts; i, f and o get a sigmoid, g a tanh.",
+        "c_new = f * c + i * g; h_new = o * np.tanh(c_new)",
+    ),
+)
+
+# --- an LSTM step, backwards ---------------------------------------------------------------------
+
+
+def lstm_step_backward(
+    gates: tuple[Array, Array, Array, Array], c: Array, c_new: Array, dh_new: Array, dc_new: Array
+) -> tuple[Array, Array]:
+    """Return dz (B, 4H), the gradient at the pre-activations, and dc (B, H), at the old memory."""
+    i, f, g, o = gates
+    shown = np.tanh(c_new)
+    dc_all = dc_new + dh_new * o * (1 - shown**2)
+    dz = (
+        dc_all * g * i * (1 - i),
+        dc_all * c * f * (1 - f),
+        dc_all * i * (1 - g**2),
+        dh_new * shown * o * (1 - o),
+    )
+    return np.concatenate(dz, axis=-1), dc_all * f
+
+
+def _lstm_backward_cases(rng: np.random.Generator) -> list[Case]:
+    def case(n: int, size: int) -> Case:
+        z = rng.normal(size=(4, n, size))
+        i, f, o = sigmoid(z[0]), sigmoid(z[1]), sigmoid(z[3])
+        g, c = np.tanh(z[2]), 2 * rng.normal(size=(n, size))
+        return Case(((i, f, g, o), c, f * c + i * g, *rng.normal(size=(2, n, size))))
+
+    return [case(5, 3), case(1, 7), case(11, 2)]
+
+
+def _lstm_backward_variant(
+    from_h: bool = True,
+    from_c: bool = True,
+    slope: bool = True,
+    memory: str = "old",
+    gate_slopes: bool = True,
+    dc_with_f: bool = True,
+    order: tuple[int, ...] = (0, 1, 2, 3),
+):
+    """Return an LSTM's backward step with something left out or swapped."""
+
+    def backward(gates, c, c_new, dh_new, dc_new):
+        i, f, g, o = gates
+        shown = np.tanh(c_new)
+        dc_all = from_c * dc_new + from_h * dh_new * o * ((1 - shown**2) if slope else 1)
+        remembered = c if memory == "old" else c_new
+        slopes = (i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)) if gate_slopes else (1,) * 4
+        dz = [
+            d * s
+            for d, s in zip(
+                (dc_all * g, dc_all * remembered, dc_all * i, dh_new * shown), slopes, strict=True
+            )
+        ]
+        return np.concatenate([dz[k] for k in order], axis=-1), dc_all * (f if dc_with_f else 1)
+
+    return backward
+
+
+LSTM_STEP_BACKWARD = Exercise(
+    name="lstm.lstm_step_backward",
+    title="An LSTM step, backwards",
+    points=3,
+    stars=3,
+    parts=("dz", "dc"),
+    reference=lstm_step_backward,
+    cases=_lstm_backward_cases,
+    mistakes=(
+        Mistake(
+            _lstm_backward_variant(from_h=False),
+            "The memory is used twice: by the next step (dc_new) and by this step's output. You "
+            "left out the second, dh_new ⊙ o ⊙ (1 - tanh² c').",
+        ),
+        Mistake(
+            _lstm_backward_variant(from_c=False),
+            "The memory is used twice: you left out dc_new, what the next step sends back.",
+        ),
+        Mistake(
+            _lstm_backward_variant(slope=False),
+            "Between the memory and the output stands a tanh; its slope 1 - tanh² c' is missing.",
+        ),
+        Mistake(
+            _lstm_backward_variant(memory="new"),
+            "The forget gate was multiplied by the old memory, so df = dc ⊙ c, not dc ⊙ c'.",
+        ),
+        Mistake(
+            _lstm_backward_variant(gate_slopes=False),
+            "You stopped at the gates. dz is at the pre-activations: times i (1 - i), f (1 - f), "
+            "1 - g² and o (1 - o).",
+        ),
+        Mistake(
+            _lstm_backward_variant(dc_with_f=False),
+            "What goes back to the old memory is multiplied by the forget gate: dc = dc' ⊙ f.",
+        ),
+        Mistake(
+            _lstm_backward_variant(order=(0, 1, 3, 2)),
+            "The parts of dz are in the order i, f, o, g; the stacked weights have i, f, g, o.",
+        ),
+    ),
+    hints=(
+        "Begin with the whole gradient at the new memory: what the next step sends (dc_new) plus "
+        "what comes through h' = o ⊙ tanh(c').",
+        "Each gate's gradient is that of a product: for i ⊙ g it is dc ⊙ g at i and dc ⊙ i at g. "
+        "Then times the gate's slope, s (1 - s) or 1 - g².",
+        "dc_all = dc_new + dh_new * o * (1 - np.tanh(c_new)**2); dz = np.concatenate([dc_all * g "
+        "* i * (1 - i), dc_all * c * f * (1 - f), dc_all * i * (1 - g**2), dh_new * "
+        "np.tanh(c_new) * o * (1 - o)], axis=-1); dc = dc_all * f",
+    ),
+)
+
+# --- the reset gate of a GRU ---------------------------------------------------------------------
+
+
+def gru_step(x: Array, h: Array, W_x: Array, W_h: Array, b_x: Array, b_h: Array) -> Array:
+    """Return the new state of a GRU whose stacked gates stand in the order r, z, n."""
+    params = {"weight_ih": W_x, "weight_hh": W_h, "bias_ih": b_x, "bias_hh": b_h}
+    h_new, _ = GRUCell(W_x.shape[1], W_h.shape[1]).forward(params, x, h)
+    return h_new
+
+
+def _gru_variant(order: str = "rzn", reset: str = "after", keep: str = "z", candidate=np.tanh):
+    """Return a GRU step with something changed."""
+
+    def step(x, h, W_x, W_h, b_x, b_h):
+        from_x = dict(zip(order, np.split(x @ W_x.T + b_x, 3, axis=-1), strict=True))
+        from_h = dict(zip(order, np.split(h @ W_h.T + b_h, 3, axis=-1), strict=True))
+        r, z = (sigmoid(from_x[gate] + from_h[gate]) for gate in "rz")
+        place = order.index("n")
+        W_hn, b_hn = np.split(W_h, 3)[place], np.split(b_h, 3)[place]
+        recurrent = {
+            "after": r * from_h["n"],
+            "before": (r * h) @ W_hn.T + b_hn,
+            "without bias": r * (h @ W_hn.T) + b_hn,
+            "none": from_h["n"],
+        }[reset]
+        n = candidate(from_x["n"] + recurrent)
+        return (1 - z) * n + z * h if keep == "z" else z * n + (1 - z) * h
+
+    return step
+
+
+GRU_STEP = Exercise(
+    name="lstm.gru_step",
+    title="The reset gate of a GRU",
+    points=2,
+    stars=2,
+    reference=gru_step,
+    cases=lambda rng: [
+        Case(
+            (
+                rng.normal(size=(n, d)),
+                rng.normal(size=(n, h)),
+                rng.normal(size=(3 * h, d)),
+                rng.normal(size=(3 * h, h)),
+                *rng.normal(size=(2, 3 * h)),
+            )
+        )
+        for n, d, h in ((5, 7, 3), (1, 2, 5), (11, 3, 2))
+    ],
+    mistakes=(
+        Mistake(
+            _gru_variant(reset="before"),
+            "You reset the state before the matrix product, (r ⊙ h) W_hn, as the paper has it; "
+            "here it is after it: r ⊙ (h W_hnᵀ + b_hn).",
+        ),
+        Mistake(
+            _gru_variant(reset="without bias"),
+            "The bias b_hn stands inside the parenthesis that r multiplies: r ⊙ (h W_hnᵀ + b_hn). "
+            "That is why the two biases are kept apart.",
+        ),
+        Mistake(
+            _gru_variant(reset="none"),
+            "The reset gate is missing from the candidate: r ⊙ (h W_hnᵀ + b_hn).",
+        ),
+        Mistake(
+            _gru_variant(keep="1 - z"),
+            "You swapped old and new: z is the share of the old state, h' = (1 - z) ⊙ n + z ⊙ h.",
+        ),
+        Mistake(
+            _gru_variant(order="zrn"),
+            "You swapped the reset and the update gate: the order is r, z, n.",
+        ),
+        Mistake(
+            _gru_variant(candidate=sigmoid),
+            "The candidate n is a tanh, not a sigmoid: it is content, not a share.",
+        ),
+    ),
+    hints=(
+        "Compute the two products x W_xᵀ + b_x and h W_hᵀ + b_h separately and cut each in three.",
+        "r and z are sigmoids of the sums of the first and of the second parts; in the candidate "
+        "r multiplies the third part of the state's product, bias included.",
+        "n = np.tanh(x_n + r * h_n); return (1 - z) * n + z * h",
+    ),
+)
+
+# --- padded sequences ----------------------------------------------------------------------------
+
+
+def masked_mean_loss(losses: Array, lengths: Array) -> float:
+    """Return the mean of losses (B, T) over the first `lengths` (B,) steps of each row."""
+    is_real = np.arange(losses.shape[1]) < lengths[:, None]
+    return float(losses[is_real].sum() / is_real.sum())
+
+
+def _masked(losses: Array, lengths: Array, shift: int = 0) -> Array:
+    return np.arange(losses.shape[1]) < lengths[:, None] + shift
+
+
+MASKED_MEAN_LOSS = Exercise(
+    name="lstm.masked_mean_loss",
+    title="The loss of padded sequences",
+    points=2,
+    stars=2,
+    reference=masked_mean_loss,
+    cases=lambda rng: [
+        Case((rng.gamma(2.0, size=(n, t)), np.array(lengths)), note=note)
+        for n, t, lengths, note in (
+            (3, 7, [7, 2, 4], "three lengths"),
+            (1, 5, [1], "one real step"),
+            (5, 11, [11, 3, 8, 1, 5], "five lengths"),
+            (2, 3, [3, 2], "nearly no padding"),
+        )
+    ],
+    mistakes=(
+        Mistake(
+            lambda losses, lengths: float(losses.mean()),
+            "You averaged over the padded steps too.",
+        ),
+        Mistake(
+            lambda losses, lengths: float(np.where(_masked(losses, lengths), losses, 0).mean()),
+            "The padded losses are out of the sum, but their number still divides it: divide by "
+            "the number of real steps, lengths.sum().",
+        ),
+        Mistake(
+            lambda losses, lengths: float(
+                (np.where(_masked(losses, lengths), losses, 0).sum(axis=1) / lengths).mean()
+            ),
+            "You averaged each sequence, then the sequences, so that a step of a short sequence "
+            "weighs more. Every real step is to count the same.",
+        ),
+        Mistake(
+            lambda losses, lengths: float(
+                np.where(_masked(losses, lengths, shift=1), losses, 0).sum()
+                / np.minimum(lengths + 1, losses.shape[1]).sum()
+            ),
+            "You took one step too many: steps are counted from 0, so step t is real if "
+            "t < length.",
+        ),
+        Mistake(
+            lambda losses, lengths: float(np.where(_masked(losses, lengths), losses, 0).sum()),
+            "This is the sum over the real steps; the mean divides it by their number.",
+        ),
+    ),
+    hints=(
+        "Make an array of booleans of shape (B, T): True where a step is real.",
+        "np.arange(T) < lengths[:, None] compares each step with each length.",
+        "is_real = np.arange(losses.shape[1]) < lengths[:, None]; "
+        "return losses[is_real].sum() / is_real.sum()",
+    ),
+)
+
+# --- bits per character --------------------------------------------------------------------------
+
+
+def bits_per_character(probabilities: Array) -> float:
+    """Return the mean of -log₂ p over the characters that came, p (N,)."""
+    return float(-np.log2(probabilities).mean())
+
+
+BITS_PER_CHARACTER = Exercise(
+    name="lstm.bits_per_character",
+    title="Bits per character",
+    points=1,
+    stars=1,
+    reference=bits_per_character,
+    cases=lambda rng: [
+        Case((np.array([0.5, 0.25, 0.125]),), note="2 bits on average"),
+        Case((rng.uniform(0.01, 1, size=7),)),
+        Case((rng.uniform(1e-12, 1e-3, size=101),), note="improbable characters"),
+    ],
+    mistakes=(
+        Mistake(
+            lambda probabilities: float(-np.log(probabilities).mean()),
+            "These are nats: you took the natural logarithm. Bits come from log₂.",
+        ),
+        Mistake(
+            lambda probabilities: float(-np.log2(probabilities).sum()),
+            "You added the bits up; per character means the mean.",
+        ),
+        Mistake(
+            lambda probabilities: float(-np.log2(probabilities.mean())),
+            "You took the logarithm of the mean; it is the mean of the logarithms.",
+        ),
+        Mistake(
+            lambda probabilities: float(np.log2(probabilities).mean()),
+            "The sign is missing: the logarithm of a probability is negative, a surprise is not.",
+        ),
+        Mistake(
+            lambda probabilities: float(-(probabilities * np.log2(probabilities)).mean()),
+            "You weighted each surprise by its own probability, as in an entropy. Here each "
+            "character that came counts once.",
+        ),
+    ),
+    hints=(
+        "The surprise at one character is -log₂ of the probability that it was given.",
+        "np.log2 works on the whole array; then the mean.",
+        "return -np.log2(probabilities).mean()",
+    ),
+)
+
+# --- a bigram model ------------------------------------------------------------------------------
+
+
+def bigram_bits(train: Array, test: Array, n_characters: int, alpha: float) -> float:
+    """Return the bits per character of test[1:] under bigrams counted in train, plus alpha each."""
+    counts = np.full((n_characters, n_characters), float(alpha))
+    np.add.at(counts, (train[:-1], train[1:]), 1)
+    p = counts / counts.sum(axis=1, keepdims=True)
+    return bits_per_character(p[test[:-1], test[1:]])
+
+
+def _bigram_counts(train: Array, n_characters: int, start: float) -> Array:
+    counts = np.full((n_characters, n_characters), start)
+    np.add.at(counts, (train[:-1], train[1:]), 1)
+    return counts
+
+
+def _bigram_variant(axis: int | None = 1, add: bool = True, twist=lambda p, test: (p, test)):
+    def bits(train, test, n_characters, alpha):
+        if add:
+            counts = _bigram_counts(train, n_characters, float(alpha))
+        else:
+            counts = np.full((n_characters, n_characters), float(alpha))
+            counts[train[:-1], train[1:]] += 1
+        p, read = twist(counts / counts.sum(axis=axis, keepdims=True), test)
+        return bits_per_character(p[read[:-1], read[1:]])
+
+    return bits
+
+
+def _bigram_half_smoothed(train, test, n_characters, alpha):
+    counts = _bigram_counts(train, n_characters, 0.0)
+    p = (counts + alpha) / (counts.sum(axis=1, keepdims=True) + alpha)
+    return bits_per_character(p[test[:-1], test[1:]])
+
+
+def _bigram_nats(train, test, n_characters, alpha):
+    return bigram_bits(train, test, n_characters, alpha) * float(np.log(2))
+
+
+def _bigram_cases(rng: np.random.Generator) -> list[Case]:
+    def case(n_train: int, n_test: int, n_characters: int, alpha: float) -> Case:
+        shares = rng.dirichlet(np.full(n_characters, 0.5))
+        train, test = (rng.choice(n_characters, size=n, p=shares) for n in (n_train, n_test))
+        # Every character but the ends comes before one and after one: were the ends of both texts
+        # alike, it would make no difference which way the counts are normalised.
+        test[0], test[-1] = shares.argmax(), shares.argmin()
+        train[0], train[-1] = shares.argmax(), shares.argmin()
+        return Case((train, test, n_characters, alpha))
+
+    return [case(200, 50, 5, 1.0), case(31, 17, 7, 0.1), case(1000, 101, 11, 0.5)]
+
+
+BIGRAM_BITS = Exercise(
+    name="lstm.bigram_bits",
+    title="A bigram model",
+    points=2,
+    stars=2,
+    reference=bigram_bits,
+    cases=_bigram_cases,
+    mistakes=(
+        Mistake(
+            _bigram_variant(axis=0),
+            "You normalised over the characters before; p(next | before) sums to one over the next "
+            "ones: each row of the counts, one row per character before.",
+        ),
+        Mistake(
+            _bigram_variant(axis=None),
+            "You divided by the total: that is the probability of the pair. Given the character "
+            "before, the next ones sum to one, so normalise each row.",
+        ),
+        Mistake(
+            _bigram_variant(add=False),
+            "Each pair was counted once, however often it came: `counts[a, b] += 1` keeps only one "
+            "of several equal pairs. Use np.add.at.",
+        ),
+        Mistake(
+            _bigram_half_smoothed,
+            "Your probabilities do not sum to one: when alpha is added to each of the counts, the "
+            "sum of a row grows by alpha times the number of characters.",
+        ),
+        Mistake(
+            _bigram_variant(twist=lambda p, test: (p, test[::-1])),
+            "You read the pairs the wrong way round: p[before, next].",
+        ),
+        Mistake(_bigram_nats, "These are nats; bits come from log₂."),
+    ),
+    hints=(
+        "Count the pairs of train in a matrix whose row is the character before and whose column "
+        "is the next one, starting from alpha everywhere.",
+        "np.add.at(counts, (train[:-1], train[1:]), 1) counts; then divide each row by its sum.",
+        "p = counts / counts.sum(axis=1, keepdims=True); "
+        "return -np.log2(p[test[:-1], test[1:]]).mean()",
+    ),
+)
+
+# --- temperature ---------------------------------------------------------------------------------
+
+
+def temperature_probabilities(logits: Array, temperature: float) -> Array:
+    """Return softmax(logits / temperature) along the last axis."""
+    return softmax(logits / temperature)
+
+
+def _naive_temperature(logits: Array, temperature: float) -> Array:
+    with np.errstate(all="ignore"):
+        powers = np.exp(logits / temperature)
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+
+TEMPERATURE_PROBABILITIES = Exercise(
+    name="lstm.temperature_probabilities",
+    title="Sampling at a temperature",
+    points=1,
+    stars=1,
+    reference=temperature_probabilities,
+    cases=lambda rng: [
+        Case((rng.normal(size=7), 0.5), note="colder"),
+        Case((2 * rng.normal(size=(3, 5)), 2.0), note="hotter, three rows"),
+        Case((np.array([[100.0, 99.0, -50.0]]) + rng.normal(), 0.05), note="large logits, cold"),
+        Case((np.concatenate([[1200.0], rng.normal(size=2)]), 1.0), note="a huge logit"),
+    ],
+    mistakes=(
+        Mistake(
+            lambda logits, temperature: softmax(logits * temperature),
+            "You multiplied by the temperature. Dividing is right: a low temperature makes the "
+            "differences of the logits larger, and the choice surer.",
+        ),
+        Mistake(
+            lambda logits, temperature: softmax(logits) / temperature,
+            "You divided the probabilities; they no longer sum to one. Divide the logits, then "
+            "take the softmax.",
+        ),
+        Mistake(
+            _naive_temperature,
+            "e to the power of a large number overflowed. Subtract the row's maximum first, as in "
+            "chapter 1.",
+        ),
+        Mistake(
+            lambda logits, temperature: softmax((logits / temperature).ravel()).reshape(
+                logits.shape
+            ),
+            "You normalised over the whole array, not over each row.",
+        ),
+        Mistake(
+            lambda logits, temperature: softmax(logits),
+            "The temperature is not used.",
+        ),
+    ),
+    hints=(
+        "Divide the logits by the temperature, then take chapter 1's safe softmax.",
+        "Subtract the maximum along the last axis (keepdims=True) before np.exp.",
+        "z = logits / temperature; e = np.exp(z - z.max(axis=-1, keepdims=True)); "
+        "return e / e.sum(axis=-1, keepdims=True)",
+    ),
+)
+
+# --- a project: beat the n-grams -----------------------------------------------------------------
+
+Classifier = Callable[[list[str]], Array]
+
+LATIN = ("en", "de", "fr", "es", "it", "pl", "tr", "fi")
+REQUIRED_GAIN = 0.02  # in accuracy, over plain n-grams
+
+
+def _names(seed: int) -> CldrNames:
+    """Return the names with 30 % to test: the larger part makes the accuracy less of a lottery."""
+    return load_cldr_names(LATIN, seed=seed, test_fraction=0.3, validation_fraction=0)
+
+
+def beat_the_ngrams(train_words: list[str], train_labels: Array, seed: int) -> Classifier:
+    """Return a function from names to labels: n-grams and an LSTM, which decide together."""
+    by_ngrams = _fit_ngrams(
+        train_words, train_labels, weighted=True, analyzer="char_wb", lowercase=False
+    )
+    by_reading = _train_reader(train_words, train_labels, seed)
+    return lambda words: (by_ngrams(words) + by_reading(words)).argmax(axis=-1)
+
+
+def _fit_ngrams(words: list[str], labels: Array, *, weighted: bool, **settings) -> Classifier:
+    """Return the log-probabilities of logistic regression on runs of one to three letters."""
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    vectorizer = TfidfVectorizer if weighted else CountVectorizer
+    features = vectorizer(ngram_range=(1, 3), **settings)
+    model = make_pipeline(features, LogisticRegression(C=10, max_iter=1000)).fit(words, labels)
+    return model.predict_log_proba
+
+
+def _train_reader(
+    words: list[str], labels: Array, seed: int, *, epochs: int = 5, batch_size: int = 64
+) -> Classifier:
+    """Return the log-probabilities of a small LSTM that reads in both directions."""
+    import torch
+    import torch.nn.functional as F
+
+    from .torch_impl import SequenceClassifier
+
+    tokenizer, rng = CharacterTokenizer.fit(words), np.random.default_rng(seed)
+    lengths, n_batches = np.array([len(word) for word in words]), len(words) // batch_size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        size, n_classes = tokenizer.vocabulary_size, int(labels.max()) + 1
+        model = SequenceClassifier(size, 24, 48, n_classes, bidirectional=True, dropout=0.3)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 1e-2, total_steps=max(epochs * n_batches, 1)
+        )
+        y = torch.tensor(labels)
+        for _ in range(epochs):
+            # names of nearly one length stand together, so that little is padded
+            order = np.argsort(lengths + rng.uniform(0, 3, size=len(words)))
+            for batch in rng.permutation(n_batches):
+                rows = order[batch * batch_size : (batch + 1) * batch_size]
+                tokens, _ = tokenizer.encode_batch([words[row] for row in rows])
+                logits = model(torch.from_numpy(tokens))
+                loss = F.cross_entropy(logits, y[rows], label_smoothing=0.1)
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()
+    model.eval()
+
+    def log_probabilities(words: list[str]) -> Array:
+        tokens, _ = tokenizer.encode_batch(words)
+        with torch.no_grad():
+            return F.log_softmax(model(torch.from_numpy(tokens)), dim=-1).numpy()
+
+    return log_probabilities
+
+
+def _plain_ngrams(train_words: list[str], train_labels: Array, seed: int) -> Classifier:
+    by_ngrams = _fit_ngrams(train_words, train_labels, weighted=False, analyzer="char")
+    return lambda words: by_ngrams(words).argmax(axis=-1)
+
+
+@functools.lru_cache(maxsize=4)
+def _accuracy_of_ngrams(seed: int) -> float:
+    names = _names(seed)
+    words, labels = names.part("test")
+    return float((_plain_ngrams(*names.part("train"), seed)(words) == labels).mean())
+
+
+def _project_cases(rng: np.random.Generator) -> list[Case]:
+    seed = int(rng.integers(10_000))
+    return [Case((*_names(seed).part("train"), seed), note=f"names, split with seed {seed}")]
+
+
+def judge_classifier(case: Case, answer: Classifier) -> str | None:
+    """Say what is wrong with a classifier of names that it has not seen, None when it is fine."""
+    if not callable(answer):
+        return "Return a function that takes a list of names and returns an array of their labels."
+    names = _names(case.args[-1])
+    words, labels = names.part("test")
+    answers = np.asarray(answer(list(words)))
+    if answers.shape != labels.shape or answers.dtype.kind not in "iu":
+        return (
+            f"The function was given a list of {len(words)} names and must return an array of as "
+            f"many whole numbers, got shape {answers.shape} and dtype {answers.dtype}."
+        )
+    reached, bar = float((answers == labels).mean()), _accuracy_of_ngrams(case.args[-1])
+    if reached >= bar + REQUIRED_GAIN:
+        return None
+    known_words, known_labels = names.part("train")
+    by_heart = float((np.asarray(answer(list(known_words))) == known_labels).mean())
+    return (
+        f"The accuracy on {len(words)} unseen names is {reached:.1%}. Plain n-grams reach "
+        f"{bar:.1%} there, and {100 * REQUIRED_GAIN:.0f} points more are asked for: "
+        f"{bar + REQUIRED_GAIN:.1%}. Of the names that it was trained on {by_heart:.1%} are right."
+    )
+
+
+def _commonest(train_words: list[str], train_labels: Array, seed: int) -> Classifier:
+    commonest = np.bincount(train_labels).argmax()
+    return lambda words: np.full(len(words), commonest)
+
+
+def _untrained_reader(train_words: list[str], train_labels: Array, seed: int) -> Classifier:
+    by_reading = _train_reader(train_words, train_labels, seed, epochs=0)
+    return lambda words: by_reading(words).argmax(axis=-1)
+
+
+def _by_heart(train_words: list[str], train_labels: Array, seed: int) -> Classifier:
+    table = dict(zip(train_words, train_labels.tolist(), strict=True))
+    return lambda words: np.array([table.get(word, 0) for word in words])
+
+
+BEAT_THE_NGRAMS = Exercise(
+    name="lstm.beat_the_ngrams",
+    title="Project: beat the n-grams",
+    points=5,
+    stars=3,
+    reference=beat_the_ngrams,
+    cases=_project_cases,
+    mistakes=(
+        Mistake(
+            _commonest,
+            "This says the commonest language every time: the humblest baseline.",
+        ),
+        Mistake(
+            _untrained_reader,
+            "This network is as it was drawn: no step of the optimiser has changed it. Does "
+            "`optimizer.step()` run, on the parameters of the model that you return?",
+        ),
+        Mistake(
+            _by_heart,
+            "This is a table of the names: it knows those that it was given and no other. The "
+            "names of the test are new.",
+        ),
+        Mistake(
+            _plain_ngrams,
+            "These are the plain n-grams themselves; they are to be beaten. What do they not "
+            "see? Capital letters, for one, and where a word begins and ends.",
+        ),
+    ),
+    hints=(
+        "Two ways lead there: n-grams that see more than the plain ones, or a second model with "
+        "other weaknesses, an LSTM, that decides together with them. Keep some names aside and "
+        "measure both.",
+        "CountVectorizer makes all letters small, and German nouns begin with a capital. "
+        "analyzer='char_wb' marks where words begin and end, and TfidfVectorizer weighs rare "
+        "n-grams more.",
+        "Let models decide together by adding their log-probabilities. An LSTM of 48 units in "
+        "both directions learns enough in five epochs of Adam at 1e-2, with batches of names of "
+        "nearly one length.",
+        "make_pipeline(TfidfVectorizer(analyzer='char_wb', ngram_range=(1, 3), lowercase=False), "
+        "LogisticRegression(C=10, max_iter=1000)).fit(train_words, train_labels).predict is "
+        "enough.",
+    ),
+    judge=judge_classifier,
+)
+
+EXERCISES: tuple[Exercise, ...] = (
+    RNN_STEP,
+    RNN_STEP_BACKWARD,
+    ORTHOGONAL_MATRIX,
+    CLIP_BY_GLOBAL_NORM,
+    LSTM_STEP,
+    LSTM_STEP_BACKWARD,
+    GRU_STEP,
+    MASKED_MEAN_LOSS,
+    BITS_PER_CHARACTER,
+    BIGRAM_BITS,
+    TEMPERATURE_PROBABILITIES,
+    BEAT_THE_NGRAMS,
+)

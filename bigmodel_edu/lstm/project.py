@@ -1,0 +1,415 @@
+"""The article's project, done with care: a text classifier that can be watched and resumed.
+
+Embedding → LSTM → Dropout → LSTM → Dropout → Dense(sigmoid), in PyTorch, for two classes of
+sentences. One frozen dataclass holds every number that matters; the logs are TensorBoard's; a
+training that is interrupted goes on from its last checkpoint to the same numbers, bit for bit.
+"""
+
+import hashlib
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from bigmodel_edu import checkpoints
+from bigmodel_edu.data import DocumentationSentences
+from bigmodel_edu.errors import HyperparameterError, LengthError
+from bigmodel_edu.layer import (
+    Array,
+    Params,
+    expect_count,
+    expect_labels,
+    with_prefix,
+    without_prefix,
+)
+from bigmodel_edu.neural_nets.reference import Dropout
+from bigmodel_edu.neural_nets.training import NonFiniteLoss
+
+PADDING, UNKNOWN, FIRST = 0, 1, 2
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that decides what a training does, and how often it is saved.
+
+    `least_count` is how often a word must occur among the training sentences to get a vector of its
+    own; `dropout` is a probability and has nothing to do with the `learning_rate`.
+    """
+
+    embedding_dim: int = 32
+    hidden_size: int = 32
+    dropout: float = 0.5
+    learning_rate: float = 3e-3
+    batch_size: int = 64
+    epochs: int = 10
+    max_grad_norm: float = 1.0
+    vocabulary_size: int = 5000
+    least_count: int = 2
+    longest: int = 40
+    seed: int = 0
+    checkpoint_every: int = 50
+    checkpoints_kept: int = 2
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if name not in ("dropout", "learning_rate", "max_grad_norm", "seed"):
+                expect_count(name, value)
+        Dropout(self.dropout)  # raises if it is no probability
+        for name in ("learning_rate", "max_grad_norm"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise HyperparameterError(
+                    f"{name} is {getattr(self, name)}, expected a positive number."
+                )
+
+
+MAY_DIFFER = ("epochs", "checkpoint_every", "checkpoints_kept")  # when a training is resumed
+
+
+# The data
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words numbered from 2; 0 is padding, 1 any other word."""
+
+    words: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, sentences: Iterable[str], size: int, least_count: int = 1) -> "Vocabulary":
+        """Return the commonest words, at most `size` with padding and unknown among them."""
+        counts = Counter(word for sentence in sentences for word in words_of(sentence))
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(tuple(w for w in ranked if counts[w] >= least_count)[: max(size - FIRST, 0)])
+
+    @cached_property
+    def _token_of(self) -> dict[str, int]:
+        return {word: token for token, word in enumerate(self.words, start=FIRST)}
+
+    def __len__(self) -> int:
+        return len(self.words) + FIRST
+
+    def encode(self, sentences: Sequence[str], longest: int) -> Array:
+        """Return tokens (N, T), T = `longest`, padded at the end; what is longer is cut."""
+        tokens = np.full((len(sentences), longest), PADDING, dtype=np.int64)
+        for row, sentence in enumerate(sentences):
+            words = words_of(sentence)[:longest]
+            if not words:
+                raise LengthError(f"sentence {row}, {sentence!r}, has no words; leave it out.")
+            tokens[row, : len(words)] = [self._token_of.get(word, UNKNOWN) for word in words]
+        return tokens
+
+
+def words_of(sentence: str) -> list[str]:
+    """Cut a sentence into words, numbers and single signs, in small letters."""
+    return re.findall(r"[^\W\d_]+|\d+|[^\w\s]|_", sentence.lower())
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Tokens (N, T) and labels (N,), 0 or 1, of one part of the data."""
+
+    tokens: Array
+    labels: Array
+
+    def __post_init__(self) -> None:
+        expect_labels("labels", self.labels, 2)
+        if len(self.labels) != len(self.tokens) or not len(self.labels):
+            raise LengthError(
+                f"there are {len(self.tokens)} sentences and {len(self.labels)} labels, expected "
+                "as many of both, and at least one."
+            )
+
+
+@dataclass(frozen=True)
+class Data:
+    """The vocabulary, made from the training sentences only, and the three parts."""
+
+    vocabulary: Vocabulary
+    train: Examples
+    validation: Examples
+    test: Examples
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all tokens and labels: a training resumes on its own data only."""
+        digest = hashlib.sha256("\n".join(self.vocabulary.words).encode())
+        for name in PARTS:
+            part = getattr(self, name)
+            digest.update(part.tokens.tobytes())
+            digest.update(part.labels.astype(np.int64).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def prepare(sentences: DocumentationSentences, configuration: Configuration) -> Data:
+    """Number the words of the sentences; words that only validation or test have are unknown."""
+    words, _ = sentences.part("train")
+    sizes = (configuration.vocabulary_size, configuration.least_count)
+    vocabulary = Vocabulary.fit(words, *sizes)
+    parts = {}
+    for name in PARTS:
+        texts, labels = sentences.part(name)
+        parts[name] = Examples(vocabulary.encode(texts, configuration.longest), labels)
+    return Data(vocabulary, **parts)
+
+
+# The model
+
+
+class TextClassifier(nn.Module):
+    """Embedding → LSTM → Dropout → LSTM → Dropout → Dense, the layers of the article.
+
+    Shapes: tokens (B, T), padded at the end; logits (B,). The sigmoid is in the loss, which is
+    more exact there, and in `probabilities`.
+    """
+
+    def __init__(
+        self, vocabulary_size: int, embedding_dim: int, hidden_size: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, embedding_dim, padding_idx=PADDING)
+        self.lstm_1 = nn.LSTM(embedding_dim, hidden_size, batch_first=True)
+        self.lstm_2 = nn.LSTM(hidden_size, hidden_size, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(hidden_size, 1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        lengths = (tokens != PADDING).sum(dim=1)
+        tokens = tokens[:, : int(lengths.max())]
+        y, _ = self.lstm_1(self.embedding(tokens))
+        y, _ = self.lstm_2(self.dropout(y))
+        # Read from left to right, the output at the last word knows nothing of the padding.
+        last = y[torch.arange(len(y)), lengths - 1]
+        return self.dense(self.dropout(last)).squeeze(-1)
+
+    def probabilities(self, tokens: Array) -> Array:
+        """Return P(class 1) (N,) of tokens (N, T), without dropout."""
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            pieces = [torch.sigmoid(self(torch.from_numpy(t))) for t in _pieces(tokens)]
+        self.train(was_training)
+        return torch.cat(pieces).numpy()
+
+
+def _pieces(tokens: Array, size: int = 512) -> list[Array]:
+    return [tokens[start : start + size] for start in range(0, len(tokens), size)]
+
+
+def loss_and_accuracy(model: TextClassifier, examples: Examples) -> tuple[float, float]:
+    """Return binary cross-entropy and accuracy of a part, without dropout."""
+    p = model.probabilities(examples.tokens).astype(np.float64)
+    right = np.where(examples.labels == 1, p, 1 - p)
+    loss = -np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()
+    return float(loss), float(((p > 0.5) == examples.labels).mean())
+
+
+# Training
+
+
+@dataclass
+class History:
+    """The loss of every step, and after every epoch loss and accuracy of two parts."""
+
+    step_loss: list[float] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, from zero, with the lowest validation loss."""
+        return int(np.argmin(self.validation_loss))
+
+
+@dataclass(frozen=True)
+class Result:
+    """The model of the best epoch, what training saw, and the loss and accuracy on test data."""
+
+    model: TextClassifier
+    history: History
+    test_loss: float
+    test_accuracy: float
+
+
+def train(
+    configuration: Configuration,
+    data: Data,
+    folder: str | Path,
+    *,
+    on_step: Callable[[int], None] | None = None,
+    progress: bool = True,
+) -> Result:
+    """Train, or go on with the training whose checkpoints are in `folder`.
+
+    The parameters of the epoch with the lowest validation loss are kept; the test part is looked
+    at once, at the end. `folder` gets the checkpoints and, in `logs`, what TensorBoard shows.
+    `on_step(step)` is called after every step; what it raises interrupts the training.
+
+    Raises:
+        CheckpointError: the folder holds another training, or cannot be written.
+        NonFiniteLoss: the loss is no longer a finite number; names the step.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder = Path(folder)
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are left as they are
+        training = _Training(configuration, data, folder)
+        training.resume()
+        n_steps = configuration.epochs * training.steps_per_epoch
+        _wait_for_a_later_name(folder / "logs")
+        # Events that an interrupted run logged after its last checkpoint come again: drop those.
+        with SummaryWriter(str(folder / "logs"), purge_step=training.step + 1) as logs:
+            remaining = range(training.step, n_steps)
+            for _ in tqdm(remaining, desc="steps", leave=False, disable=not progress):
+                training.take_step(logs)
+                if training.step % configuration.checkpoint_every == 0 or training.step == n_steps:
+                    logs.flush()
+                    training.save()
+                if on_step is not None:
+                    on_step(training.step)
+    return training.result()
+
+
+def _wait_for_a_later_name(logs: Path) -> None:
+    """Wait until a new file of events has a name after all others: names begin with the second.
+
+    TensorBoard reads the files in the order of their names, and what a resumed training says of
+    the events before it has to come after them.
+    """
+    seconds = [int(path.name.split(".")[3]) for path in logs.glob("events.out.tfevents.*")]
+    if seconds and 0 <= max(seconds) + 1 - time.time() <= 1:
+        time.sleep(max(seconds) + 1 - time.time())
+
+
+class _Training:
+    """All that changes while a training runs: what a checkpoint has to hold."""
+
+    def __init__(self, configuration: Configuration, data: Data, folder: Path) -> None:
+        self.configuration, self.data, self.folder = configuration, data, folder
+        self.step, self.history, self.best = 0, History(), {}
+        self.rng = np.random.default_rng(configuration.seed)
+        self.order = np.arange(len(data.train.labels))
+        torch.manual_seed(configuration.seed)
+        self.model = TextClassifier(
+            len(data.vocabulary),
+            configuration.embedding_dim,
+            configuration.hidden_size,
+            configuration.dropout,
+        )
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=configuration.learning_rate)
+        self.steps_per_epoch = -(-len(self.order) // configuration.batch_size)
+
+    @property
+    def identity(self) -> dict:
+        """What a checkpoint must agree with."""
+        return asdict(self.configuration) | {"data": self.data.fingerprint}
+
+    def take_step(self, logs) -> None:
+        """Train on one batch; after the last one of an epoch, look at the validation part."""
+        position = self.step % self.steps_per_epoch
+        if position == 0:
+            self.order = self.rng.permutation(len(self.order))
+        size = self.configuration.batch_size
+        batch = self.order[position * size : (position + 1) * size]
+        self.model.train()
+        tokens = torch.from_numpy(self.data.train.tokens[batch])
+        labels = torch.from_numpy(self.data.train.labels[batch]).float()
+        loss = F.binary_cross_entropy_with_logits(self.model(tokens), labels)
+        self._expect_finite(loss.item())
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.max_grad_norm)
+        self.optimizer.step()
+        self.step += 1
+        self.history.step_loss.append(loss.item())
+        logs.add_scalar("loss/step", loss.item(), self.step)
+        logs.add_scalar("gradient_norm", norm.item(), self.step)
+        if position == self.steps_per_epoch - 1:
+            self._end_epoch(logs)
+
+    def _end_epoch(self, logs) -> None:
+        for name in ("train", "validation"):
+            loss, accuracy = loss_and_accuracy(self.model, getattr(self.data, name))
+            getattr(self.history, f"{name}_loss").append(loss)
+            getattr(self.history, f"{name}_accuracy").append(accuracy)
+            logs.add_scalar(f"loss/{name}", loss, self.step)
+            logs.add_scalar(f"accuracy/{name}", accuracy, self.step)
+        if self.history.best_epoch == len(self.history.validation_loss) - 1:
+            self.best = parameters_of(self.model)
+
+    def _expect_finite(self, loss: float) -> None:
+        if np.isfinite(loss):
+            return
+        last = checkpoints.latest(self.folder)
+        raise NonFiniteLoss(
+            f"the loss of step {self.step} is {loss}, expected a finite number; try a smaller "
+            "learning rate. "
+            + (f"The last checkpoint is {last}." if last else "There is no checkpoint yet."),
+            self.step,
+            parameters_of(self.model),
+        )
+
+    def save(self) -> None:
+        arrays = checkpoints.torch_training_state(self.model, self.optimizer)
+        arrays |= with_prefix("best", self.best) | {"order": self.order}
+        extra = {"rng": checkpoints.generator_state(self.rng), "history": asdict(self.history)}
+        checkpoints.save_in(
+            self.folder,
+            arrays,
+            step=self.step,
+            configuration=self.identity,
+            extra=extra,
+            keep=self.configuration.checkpoints_kept,
+        )
+
+    def resume(self) -> None:
+        """Go to where the latest checkpoint was made, if there is one."""
+        path = checkpoints.latest(self.folder)
+        if path is None:
+            return
+        checkpoint = checkpoints.load(path, self.identity, may_differ=MAY_DIFFER)
+        checkpoints.load_torch_training_state(checkpoint.arrays, self.model, self.optimizer)
+        self.step = checkpoint.step
+        self.best = without_prefix("best", checkpoint.arrays)
+        self.order = checkpoint.arrays["order"]
+        self.rng = checkpoints.generator_from(checkpoint.extra["rng"])
+        self.history = History(**checkpoint.extra["history"])
+
+    def result(self) -> Result:
+        self.model.load_state_dict({k: torch.from_numpy(v) for k, v in self.best.items()})
+        self.model.eval()
+        return Result(self.model, self.history, *loss_and_accuracy(self.model, self.data.test))
+
+
+def parameters_of(model: nn.Module) -> Params:
+    """Return a copy of a module's parameters as NumPy arrays."""
+    return {name: value.numpy(force=True).copy() for name, value in model.state_dict().items()}
+
+
+def read_logs(folder: str | Path) -> dict[str, list[tuple[int, float]]]:
+    """Read back what TensorBoard shows of a training: {"loss/step": [(1, 0.69), …], …}."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    everything = {"scalars": 0}  # it keeps a sample of 10,000 otherwise
+    events = EventAccumulator(str(Path(folder) / "logs"), size_guidance=everything)
+    logger = logging.getLogger("tensorboard")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of the events that a resumed training dropped
+    events.Reload()
+    logger.setLevel(level)
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    }
