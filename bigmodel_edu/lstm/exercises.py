@@ -174,7 +174,7 @@ ORTHOGONAL_MATRIX = Exercise(
             "after which R_jj is positive.",
         ),
         Mistake(
-            lambda a: orthogonal_matrix(a) * _alternating(a.shape[1]),
+            lambda a: np.linalg.qr(a)[0],
             "The columns are right but for their signs: multiply column j of Q by the sign of R_jj "
             "(np.sign(np.diag(R))).",
         ),
@@ -201,11 +201,6 @@ ORTHOGONAL_MATRIX = Exercise(
         "q, r = np.linalg.qr(a); return q * np.sign(np.diag(r))",
     ),
 )
-
-
-def _alternating(n: int) -> Array:
-    """Return the signs -1, 1, -1, …: wrong somewhere, right elsewhere if there are two columns."""
-    return np.where(np.arange(n) % 2 == 0, -1.0, 1.0)
 
 
 def _polar(a: Array) -> Array:
@@ -437,6 +432,7 @@ def _lstm_backward_variant(
     memory: str = "old",
     gate_slopes: bool = True,
     dc_with_f: bool = True,
+    dc_all_back: bool = True,
     order: tuple[int, ...] = (0, 1, 2, 3),
 ):
     """Return an LSTM's backward step with something left out or swapped."""
@@ -453,7 +449,8 @@ def _lstm_backward_variant(
                 (dc_all * g, dc_all * remembered, dc_all * i, dh_new * shown), slopes, strict=True
             )
         ]
-        return np.concatenate([dz[k] for k in order], axis=-1), dc_all * (f if dc_with_f else 1)
+        back = dc_all if dc_all_back else dc_new
+        return np.concatenate([dz[k] for k in order], axis=-1), back * (f if dc_with_f else 1)
 
     return backward
 
@@ -492,6 +489,11 @@ LSTM_STEP_BACKWARD = Exercise(
         Mistake(
             _lstm_backward_variant(dc_with_f=False),
             "What goes back to the old memory is multiplied by the forget gate: dc = dc' ⊙ f.",
+        ),
+        Mistake(
+            _lstm_backward_variant(dc_all_back=False),
+            "What goes back to the old memory is the whole gradient at the new one, times f. You "
+            "took dc_new alone, without what comes through the output.",
         ),
         Mistake(
             _lstm_backward_variant(order=(0, 1, 3, 2)),
@@ -819,6 +821,10 @@ def _naive_temperature(logits: Array, temperature: float) -> Array:
         return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def _one_maximum_for_all(logits: Array, temperature: float) -> Array:
+    return _naive_temperature(logits - logits.max(), temperature)
+
+
 TEMPERATURE_PROBABILITIES = Exercise(
     name="lstm.temperature_probabilities",
     title="Sampling at a temperature",
@@ -830,6 +836,10 @@ TEMPERATURE_PROBABILITIES = Exercise(
         Case((2 * rng.normal(size=(3, 5)), 2.0), note="hotter, three rows"),
         Case((np.array([[100.0, 99.0, -50.0]]) + rng.normal(), 0.05), note="large logits, cold"),
         Case((np.concatenate([[1200.0], rng.normal(size=2)]), 1.0), note="a huge logit"),
+        Case(
+            (np.array([[1500.0, 1499.0], [1.0, 0.0]]) + rng.normal(size=(2, 2)), 1.0),
+            note="one row far above the other",
+        ),
     ],
     mistakes=(
         Mistake(
@@ -846,6 +856,11 @@ TEMPERATURE_PROBABILITIES = Exercise(
             _naive_temperature,
             "e to the power of a large number overflowed. Subtract the row's maximum first, as in "
             "chapter 1.",
+        ),
+        Mistake(
+            _one_maximum_for_all,
+            "You subtracted the maximum of the whole array. A row that lies far below it becomes "
+            "all zeros, and then 0 / 0: each row needs its own.",
         ),
         Mistake(
             lambda logits, temperature: softmax((logits / temperature).ravel()).reshape(

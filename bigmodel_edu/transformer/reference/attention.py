@@ -1,0 +1,337 @@
+"""Attention: every query looks at every key, and takes the values where it likes what it sees."""
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from bigmodel_edu.errors import ShapeError
+from bigmodel_edu.layer import (
+    Array,
+    Cache,
+    Gradients,
+    Layer,
+    Params,
+    expect_divisible,
+    expect_floats,
+    expect_shape,
+)
+from bigmodel_edu.neural_nets.reference import xavier_uniform
+
+from .cache import KeyValueCache
+from .masks import as_bias, causal_mask, expect_a_key_for_every_query, expect_mask
+from .positions import RotaryPositions
+
+
+def fold(x: Array, kv_heads: int) -> Array:
+    """Return x (B, h, T, d) as (B, g, h/g · T, d): the query heads that share a key head in a row.
+
+    Query head i goes with key head ⌊i g / h⌋, as in PyTorch's grouped-query attention.
+    """
+    batch, _, _, d = x.shape
+    return x.reshape(batch, kv_heads, -1, d)
+
+
+def expect_queries_keys_values(q: Array, k: Array, v: Array) -> None:
+    """Raise unless q (B, h, T, d), k (B, g, S, d) and v (B, g, S, e) fit and g divides h."""
+    for name, array in (("q", q), ("k", k), ("v", v)):
+        expect_floats(name, array)
+    expect_shape("q", q, "B", "heads", "T", "d")
+    batch, heads, _, d = q.shape
+    expect_shape("k", k, batch, "kv heads", "S", d)
+    _, kv_heads, n_keys, _ = k.shape
+    expect_shape("v", v, batch, kv_heads, n_keys, "e")
+    if heads % kv_heads:
+        raise ShapeError(
+            f"q has {heads} heads and k has {kv_heads}, expected a multiple, so that the heads of "
+            "q can share those of k equally."
+        )
+
+
+@dataclass(frozen=True)
+class ScaledDotProductAttention(Layer):
+    """Scaled dot-product attention, y = softmax(q kᵀ / √d) v (Vaswani et al. 2017, eq. 1).
+
+    Shapes: q (B, h, T, d), k (B, g, S, d), v (B, g, S, e), y (B, h, T, e). With g < h each key
+    head serves h/g neighbouring query heads (grouped-query attention, Ainslie et al. 2023; g = 1 is
+    multi-query attention, Shazeer 2019). `scale` is 1/√d unless given.
+
+    `mask` (see `masks`) broadcasts to (B, h, T, S). With `causal` query i looks at the keys
+    j ≤ i + S - T only.
+
+    With p the weights, row by row, and scores s: dv = pᵀ dy, dp = dy vᵀ, ds = p ⊙ (dp - ⟨dp, p⟩),
+    where ⟨dp, p⟩ = ⟨dy, y⟩ is a sum over e numbers instead of S; dq = ds k / √d, dk = dsᵀ q / √d.
+    """
+
+    causal: bool = False
+    scale: float | None = None
+
+    def forward(
+        self, params: Params, q: Array, k: Array, v: Array, *, mask: Array | None = None
+    ) -> tuple[Array, Cache]:
+        exponentials, q = self._exponentials(q, k, v, mask)
+        totals = exponentials.sum(axis=-1, keepdims=True)
+        kv_heads = k.shape[1]
+        y = (fold(exponentials, kv_heads) @ v).reshape(*q.shape[:3], -1)
+        y /= totals  # dividing y (T, e) instead of the weights (T, S) saves a pass over them
+        return y, (q, k, v, exponentials, totals, y)
+
+    def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
+        q, k, v, exponentials, totals, y = cache
+        kv_heads = k.shape[1]
+        dy = dy / totals  # as y was divided: with it, the exponentials stand in for the weights
+        along_p = (dy * y).sum(axis=-1, keepdims=True)
+        dy = fold(dy, kv_heads)
+        dv = fold(exponentials, kv_heads).swapaxes(-1, -2) @ dy
+        ds = (dy @ v.swapaxes(-1, -2)).reshape(exponentials.shape)
+        ds -= along_p
+        ds *= exponentials
+        ds = fold(ds, kv_heads)
+        dq = (ds @ k).reshape(q.shape)
+        dq *= self.scale_of(q)
+        dk = ds.swapaxes(-1, -2) @ fold(q, kv_heads)  # the q of the cache is scaled
+        return (dq, dk, dv), {}
+
+    def weights(self, q: Array, k: Array, *, mask: Array | None = None) -> Array:
+        """Return the attention weights p (B, h, T, S); each row sums to one."""
+        exponentials, _ = self._exponentials(q, k, k, mask)
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+    def scale_of(self, q: Array) -> float:
+        """Return the number the scores are multiplied with, 1/√d unless given."""
+        return 1 / sqrt(q.shape[-1]) if self.scale is None else self.scale
+
+    def _exponentials(
+        self, q: Array, k: Array, v: Array, mask: Array | None
+    ) -> tuple[Array, Array]:
+        """Return exp(s - max s), the weights before they are divided by their sum, and q scaled."""
+        expect_queries_keys_values(q, k, v)
+        (batch, heads, n_queries, _), n_keys = q.shape, k.shape[2]
+        q = q * self.scale_of(q)  # T d multiplications instead of T S
+        s = fold(q, k.shape[1]) @ k.swapaxes(-1, -2)
+        s = s.reshape(batch, heads, n_queries, n_keys)
+        if mask is not None:
+            expect_mask(mask, *s.shape)
+            s += as_bias(mask, s)
+        if self.causal:
+            s += as_bias(causal_mask(n_queries, n_keys, like=s), s)
+        highest = s.max(axis=-1, keepdims=True)
+        if mask is not None or self.causal:
+            expect_a_key_for_every_query(highest)
+        s -= highest
+        return np.exp(s, out=s), q
+
+
+def split_heads(x: Array, num_heads: int) -> Array:
+    """Return x (B, T, h · d) as (B, h, T, d)."""
+    batch, length, width = x.shape
+    return x.reshape(batch, length, num_heads, width // num_heads).transpose(0, 2, 1, 3)
+
+
+def join_heads(x: Array) -> Array:
+    """Return x (B, h, T, d) as (B, T, h · d), which undoes `split_heads`."""
+    batch, heads, length, d = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(batch, length, heads * d)
+
+
+@dataclass(frozen=True)
+class MultiHeadAttention(Layer):
+    """Multi-head attention (Vaswani et al. 2017, section 3.2.2), of x to itself or to `memory`.
+
+    [q, k, v] = [x, m, m] W_inᵀ + b_in, cut into heads; y = concat(attention of each head) W_outᵀ +
+    b_out, with m = x when there is no memory.
+
+    Shapes: x (B, T, D), memory (B, S, D), y (B, T, D); D = `embed_dim`, h = `num_heads` of d = D/h
+    features, g = `num_kv_heads` (h unless given). in_proj_weight (D + 2 g d, D) holds the rows of
+    q, of k, of v, in_proj_bias (D + 2 g d,); out_proj.weight (D, D), out_proj.bias (D,): the
+    `state_dict` of `torch.nn.MultiheadAttention`. `mask` broadcasts to (B, h, T, S).
+
+    With `rotary_base` queries and keys are turned by their positions (see `RotaryPositions`).
+    """
+
+    embed_dim: int
+    num_heads: int
+    num_kv_heads: int | None = None
+    bias: bool = True
+    causal: bool = False
+    rotary_base: float | None = None
+
+    Attention: ClassVar[type[Layer]] = ScaledDotProductAttention
+    Rotary: ClassVar[type[Layer]] = RotaryPositions
+
+    def __post_init__(self) -> None:
+        expect_divisible("embed_dim", self.embed_dim, "num_heads", self.num_heads)
+        expect_divisible("num_heads", self.num_heads, "num_kv_heads", self.kv_heads)
+        if self.rotary_base is not None:
+            self.rotary  # noqa: B018  (its own checks: an odd size of the heads, a wrong base)
+
+    @property
+    def kv_heads(self) -> int:
+        """The number of heads of keys and of values."""
+        return self.num_heads if self.num_kv_heads is None else self.num_kv_heads
+
+    @property
+    def head_dim(self) -> int:
+        """The number of features of a head."""
+        return self.embed_dim // self.num_heads
+
+    @property
+    def attention(self) -> Layer:
+        return self.Attention(causal=self.causal)
+
+    @property
+    def rotary(self) -> Layer:
+        return self.Rotary(self.head_dim, base=self.rotary_base)
+
+    def init(self, rng: np.random.Generator) -> Params:
+        d, rows = self.embed_dim, self.embed_dim + 2 * self.kv_heads * self.head_dim
+        params = {
+            "in_proj_weight": xavier_uniform(rng, (rows, d)),
+            "out_proj.weight": xavier_uniform(rng, (d, d)),
+        }
+        if self.bias:
+            params |= {"in_proj_bias": np.zeros(rows), "out_proj.bias": np.zeros(d)}
+        return params
+
+    def forward(
+        self, params: Params, x: Array, memory: Array | None = None, *, mask: Array | None = None
+    ) -> tuple[Array, Cache]:
+        q, k, v = self.project(params, x, memory)
+        attended, attention_cache = self.attention.forward({}, q, k, v, mask=mask)
+        joined = join_heads(attended)
+        return self.project_out(params, joined), (x, memory, joined, attention_cache)
+
+    def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
+        x, memory, joined, attention_cache = cache
+        d_joined, grads = self._project_out_backward(params, joined, dy)
+        d_attended = split_heads(d_joined, self.num_heads)
+        (dq, dk, dv), _ = self.attention.backward({}, attention_cache, d_attended)
+        if self.rotary_base is not None:
+            (dq,), _ = self.rotary.backward({}, 0, dq)
+            (dk,), _ = self.rotary.backward({}, 0, dk)
+        dq, dk, dv = join_heads(dq), join_heads(dk), join_heads(dv)
+        if memory is None:
+            dx, in_grads = self._project_in_backward(params, x, slice(None), (dq, dk, dv))
+            return (dx, None), grads | in_grads
+        of_q, of_kv = slice(self.embed_dim), slice(self.embed_dim, None)
+        dx, q_grads = self._project_in_backward(params, x, of_q, (dq,))
+        d_memory, kv_grads = self._project_in_backward(params, memory, of_kv, (dk, dv))
+        in_grads = {name: np.concatenate([g, kv_grads[name]]) for name, g in q_grads.items()}
+        return (dx, d_memory), grads | in_grads
+
+    def attention_weights(
+        self,
+        params: Params,
+        x: Array,
+        memory: Array | None = None,
+        *,
+        mask: Array | None = None,
+    ) -> Array:
+        """Return the attention weights of every head (B, h, T, S), to look at."""
+        q, k, _ = self.project(params, x, memory)
+        return ScaledDotProductAttention(causal=self.causal).weights(q, k, mask=mask)
+
+    def project(
+        self, params: Params, x: Array, memory: Array | None = None, *, offset: int = 0
+    ) -> tuple[Array, Array, Array]:
+        """Return q (B, h, T, d), k and v (B, g, S, d); x begins at position `offset`."""
+        expect_floats("x", x)
+        expect_shape("x", x, "B", "T", self.embed_dim)
+        if memory is not None:
+            expect_floats("memory", memory)
+            expect_shape("memory", memory, len(x), "S", self.embed_dim)
+            q = self.queries(params, x, offset=offset)
+            return q, *self.keys_and_values(params, memory, offset=offset)
+        qkv = self._project_in(params, x, slice(None))
+        q = self._heads(qkv[..., : self.embed_dim], self.num_heads, offset)
+        return q, *self._split_keys_and_values(qkv[..., self.embed_dim :], offset)
+
+    def queries(self, params: Params, x: Array, *, offset: int = 0) -> Array:
+        """Return the queries (B, h, T, d) of x."""
+        projected = self._project_in(params, x, slice(self.embed_dim))
+        return self._heads(projected, self.num_heads, offset)
+
+    def keys_and_values(
+        self, params: Params, memory: Array, *, offset: int = 0
+    ) -> tuple[Array, Array]:
+        """Return the keys and the values (B, g, S, d) of a memory."""
+        projected = self._project_in(params, memory, slice(self.embed_dim, None))
+        return self._split_keys_and_values(projected, offset)
+
+    def step(
+        self, params: Params, x: Array, cache: KeyValueCache, *, mask: Array | None = None
+    ) -> Array:
+        """Return y for the next tokens x (B, T, D) alone; their keys and values join the cache.
+
+        The same numbers as causal self-attention over the whole sequence gives its last T tokens.
+        """
+        q, k, v = self.project(params, x, offset=cache.length)
+        keys, values = cache.append(k, v)
+        return self._attend(params, q, keys, values, causal=True, mask=mask)
+
+    def look(
+        self, params: Params, x: Array, keys: Array, values: Array, *, mask: Array | None = None
+    ) -> Array:
+        """Return y for queries from x and the keys and values of a memory, computed before."""
+        return self._attend(params, self.queries(params, x), keys, values, mask=mask)
+
+    def _attend(
+        self,
+        params: Params,
+        q: Array,
+        keys: Array,
+        values: Array,
+        *,
+        causal: bool = False,
+        mask: Array | None,
+    ) -> Array:
+        attention = self.Attention(causal=causal)
+        attended, _ = attention.forward({}, q, keys, values, mask=mask)
+        return self.project_out(params, join_heads(attended))
+
+    def _heads(self, x: Array, num_heads: int, offset: int) -> Array:
+        """Return projected queries or keys cut into heads, turned by their positions if asked."""
+        heads = split_heads(x, num_heads)
+        if self.rotary_base is not None:
+            heads, _ = self.rotary.forward({}, heads, offset=offset)
+        return heads
+
+    def _split_keys_and_values(self, kv: Array, offset: int) -> tuple[Array, Array]:
+        width = self.kv_heads * self.head_dim
+        keys = self._heads(kv[..., :width], self.kv_heads, offset)
+        return keys, split_heads(kv[..., width:], self.kv_heads)
+
+    def project_out(self, params: Params, joined: Array) -> Array:
+        """Return the output (B, T, D) of the heads, joined (B, T, D)."""
+        rows = joined.reshape(-1, self.embed_dim) @ params["out_proj.weight"].T
+        if self.bias:
+            rows += params["out_proj.bias"]
+        return rows.reshape(joined.shape)
+
+    def _project_in(self, params: Params, x: Array, rows: slice) -> Array:
+        """Return x times some rows of the input projection."""
+        # one product of matrices, not one per sequence
+        out = x.reshape(-1, self.embed_dim) @ params["in_proj_weight"][rows].T
+        if self.bias:
+            out += params["in_proj_bias"][rows]
+        return out.reshape(*x.shape[:2], -1)
+
+    def _project_in_backward(
+        self, params: Params, x: Array, rows: slice, d_parts: tuple[Array, ...]
+    ) -> tuple[Array, Params]:
+        d_out = np.concatenate(d_parts, axis=-1).reshape(x.shape[0] * x.shape[1], -1)
+        dx = (d_out @ params["in_proj_weight"][rows]).reshape(x.shape)
+        grads = {"in_proj_weight": d_out.T @ x.reshape(-1, self.embed_dim)}
+        if self.bias:
+            grads["in_proj_bias"] = d_out.sum(axis=0)
+        return dx, grads
+
+    def _project_out_backward(
+        self, params: Params, joined: Array, dy: Array
+    ) -> tuple[Array, Params]:
+        dy_rows = dy.reshape(-1, self.embed_dim)
+        grads = {"out_proj.weight": dy_rows.T @ joined.reshape(-1, self.embed_dim)}
+        if self.bias:
+            grads["out_proj.bias"] = dy_rows.sum(axis=0)
+        return (dy_rows @ params["out_proj.weight"]).reshape(dy.shape), grads
