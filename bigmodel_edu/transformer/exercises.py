@@ -472,8 +472,8 @@ ROTARY = Exercise(
     mistakes=(
         Mistake(
             _rotary_of_neighbours,
-            "You paired neighbours, features 2i and 2i + 1, as the paper does. Here, as in Llama, "
-            "feature i goes with feature i + d/2.",
+            "You paired neighbours, features 2i and 2i + 1, as the paper does. Here feature i goes "
+            "with feature i + d/2.",
         ),
         Mistake(
             _rotary_variant(sign=-1),

@@ -124,7 +124,8 @@ def expect_at_most(length: int, max_length: int) -> None:
 class RotaryPositions(Layer):
     """Turns pairs of features by an angle that grows with the position (Su et al. 2021, eq. 34).
 
-    Feature i and feature i + d/2 are a pair, as in Llama: with θ = t · base^{-2i/d},
+    Feature i and feature i + d/2 are a pair, as in the library transformers (the paper pairs
+    neighbours, the same but for a permutation): with θ = t · base^{-2i/d},
     y_i = x_i cos θ - x_{i+d/2} sin θ and y_{i+d/2} = x_{i+d/2} cos θ + x_i sin θ. Turning a query
     by t and a key by u leaves a dot product that depends on t - u only.
 
