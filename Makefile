@@ -70,11 +70,12 @@ $(VENV)/installed-book: $(VENV)/made pyproject.toml constraints.txt
 lab: $(VENV)/installed-lab
 	@$(BIN)/bigmodel lab $(ARGS)
 
-# One thread of arithmetic for each worker: the workers already share out the processors.
+# One thread of arithmetic for each worker: the workers already share out the processors. Files come
+# in their order, not the longest lists of tests first: notebooks, few and slow, would come last.
 test: lint
 	@echo "Running the tests ..."
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
-	    $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	    $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Pages are written anew each time, so that every warning is seen; notebooks run again when they,
 # or the package that they show, have changed.

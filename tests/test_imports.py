@@ -18,10 +18,11 @@ SLUGS = [chapter.slug for chapter in catalogue.CHAPTERS]
 WRITTEN = [chapter.slug for chapter in catalogue.written_chapters()]
 REFERENCES = [f"bigmodel_edu.{slug}.reference" for slug in WRITTEN]
 HEAVY = {"torch", "cupy", "scipy", "sklearn", "matplotlib", "pandas"}
-SECONDS = 0.2
+SECONDS = 0.15  # beyond what NumPy itself takes, which differs from machine to machine
 
 MEASURE = """
 import json, sys, time
+{before}
 start = time.process_time()
 import {module}
 seconds = time.process_time() - start
@@ -29,9 +30,12 @@ print(json.dumps([seconds, sorted({{name.partition(".")[0] for name in sys.modul
 """
 
 
-def import_afresh(module: str) -> tuple[float, set[str]]:
-    """Return the seconds of processor time of an import, and the packages loaded after it."""
-    command = [sys.executable, "-c", MEASURE.format(module=module)]
+def import_afresh(module: str, before: str = "") -> tuple[float, set[str]]:
+    """Return the seconds of processor time of an import, and the packages loaded after it.
+
+    `before` is a statement that runs first and is not measured.
+    """
+    command = [sys.executable, "-c", MEASURE.format(module=module, before=before)]
     seconds, loaded = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return seconds, set(loaded)
 
@@ -40,12 +44,12 @@ def import_afresh(module: str) -> tuple[float, set[str]]:
 def test_imports_are_light_and_quick(module):
     best = float("inf")
     for _ in range(5):  # a slow moment of the machine is not the package's fault
-        seconds, loaded = import_afresh(module)
+        seconds, loaded = import_afresh(module, before="import numpy")
         assert not loaded & HEAVY
         best = min(best, seconds)
         if best < SECONDS:
             return
-    pytest.fail(f"import {module} takes {best:.2f} s of processor time, more than {SECONDS} s")
+    pytest.fail(f"import {module} takes {best:.2f} s after NumPy, more than {SECONDS} s")
 
 
 def test_the_package_itself_loads_not_even_numpy():
