@@ -18,7 +18,7 @@ SLUGS = [chapter.slug for chapter in catalogue.CHAPTERS]
 WRITTEN = [chapter.slug for chapter in catalogue.written_chapters()]
 REFERENCES = [f"bigmodel_edu.{slug}.reference" for slug in WRITTEN]
 HEAVY = {"torch", "cupy", "scipy", "sklearn", "matplotlib", "pandas"}
-SECONDS = 0.15  # beyond what NumPy itself takes, which differs from machine to machine
+SECONDS = 0.3  # beyond what NumPy itself takes, which differs from machine to machine
 
 MEASURE = """
 import json, sys, time
