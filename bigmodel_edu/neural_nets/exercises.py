@@ -957,7 +957,7 @@ EARLY_STOPPING = Exercise(
 # --- a project: more with less -----------------------------------------------------------------
 
 PARAMETER_BUDGET = 5_000
-REQUIRED_ACCURACY = 0.975
+REQUIRED_ACCURACY = 0.972  # four standard deviations below what the solution reaches
 
 
 def _split(seed: int) -> Digits:

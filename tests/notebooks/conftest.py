@@ -88,7 +88,7 @@ def nbval(tmp_path: Path) -> Callable[[NotebookNode], dict[str, str]]:
         nbformat.write(notebook, folder / "notebook.ipynb", version=4)
         (folder / "conftest.py").write_text(NBVAL, encoding="utf-8")
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-        options = ["--nbval-current-env", "--nbval-cell-timeout=300", "-p", "no:cacheprovider"]
+        options = ["--nbval-current-env", "--nbval-cell-timeout=900", "-p", "no:cacheprovider"]
         plain = ["-q", "--no-header", "--color=no", "--maxfail=5"]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "--nbval", *options, *plain, "notebook.ipynb"],
