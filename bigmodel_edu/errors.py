@@ -24,6 +24,10 @@ class TokenError(BookError, ValueError):
     """A token id is outside the vocabulary."""
 
 
+class IdError(BookError, ValueError):
+    """A number stands for no entity or no relation of the graph."""
+
+
 class LengthError(BookError, ValueError):
     """A sequence is empty, or longer than what is to hold it."""
 

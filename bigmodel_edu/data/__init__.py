@@ -5,6 +5,8 @@ pooch come in when a loader first needs them.
 """
 
 from .cldr_dates import DATE_LANGUAGES, CldrDates, DatePairs, load_cldr_dates
+from .cldr_graph import RELATIONS as CLDR_RELATIONS
+from .cldr_graph import cldr_names_of, load_cldr_graph
 from .cldr_names import NAME_LANGUAGES, CldrNames, load_cldr_names
 from .digits import Digits, load_digits
 from .documentation import Docstring, Documentation, load_documentation
@@ -23,10 +25,25 @@ from .fashion_mnist import FashionMNIST, load_fashion_mnist, read_idx
 from .overview import INCLUDED, Included, describe
 from .sentences import DocumentationSentences, load_documentation_sentences
 from .text import load_tiny_shakespeare
+from .triples import (
+    GraphError,
+    KnowledgeGraph,
+    NewEntities,
+    graph_from_files,
+    graph_from_triples,
+    hold_out_entities,
+    leaks,
+    load_fb15k237,
+    load_umls,
+    load_wn18rr,
+    read_triples,
+    split_facts,
+)
 from .validation import NonFiniteError, validate_examples
 from .writing import Writing, load_python_topics, load_writing
 
 __all__ = [
+    "CLDR_RELATIONS",
     "DATE_LANGUAGES",
     "DOWNLOADS",
     "FASHION_MNIST_CLASS_NAMES",
@@ -43,23 +60,37 @@ __all__ = [
     "DocumentationSentences",
     "Download",
     "FashionMNIST",
+    "GraphError",
     "Included",
+    "KnowledgeGraph",
+    "NewEntities",
     "NonFiniteError",
     "Writing",
+    "cldr_names_of",
     "data_folder",
     "describe",
     "fetch",
+    "graph_from_files",
+    "graph_from_triples",
+    "hold_out_entities",
     "human_size",
+    "leaks",
     "load_cldr_dates",
+    "load_cldr_graph",
     "load_cldr_names",
     "load_digits",
     "load_documentation",
     "load_documentation_sentences",
     "load_fashion_mnist",
+    "load_fb15k237",
     "load_python_topics",
     "load_tiny_shakespeare",
+    "load_umls",
+    "load_wn18rr",
     "load_writing",
     "read_idx",
+    "read_triples",
+    "split_facts",
     "status",
     "validate_examples",
 ]

@@ -61,6 +61,22 @@ def _fashion_file(name: str, size: int, sha256: str) -> DataFile:
     return DataFile(f"images/fashion-mnist/{name}", size, sha256, _FASHION + name)
 
 
+_GRAPHS = (
+    "https://raw.githubusercontent.com/DeepGraphLearning/KnowledgeGraphEmbedding/"
+    "2e440e0f9c687314d5ff67ead68ce985dc446e3a/data/"
+)
+_PYKEEN = "https://raw.githubusercontent.com/pykeen/pykeen/"
+
+
+def _graph_file(path: str, size: int, sha256: str) -> DataFile:
+    return DataFile(f"kg/{path.lower()}", size, sha256, _GRAPHS + path)
+
+
+def _umls_file(part: str, size: int, sha256: str, commit: str) -> DataFile:
+    url = f"{_PYKEEN}{commit}/src/pykeen/datasets/umls/{part}"
+    return DataFile(f"kg/umls/{part}", size, sha256, url)
+
+
 DOWNLOADS: dict[str, Download] = {
     "fashion-mnist": Download(
         name="fashion-mnist",
@@ -110,6 +126,90 @@ DOWNLOADS: dict[str, Download] = {
         licence="public domain",
         source="https://github.com/karpathy/char-rnn",
         note="A. Karpathy (2015), The Unreasonable Effectiveness of Recurrent Neural Networks",
+    ),
+    "umls": Download(
+        name="umls",
+        title="6,529 facts: a graph of biomedical terms",
+        # The files of the package pykeen 1.11.1 on PyPI have the same SHA-256.
+        files=(
+            _umls_file(
+                "train.txt",
+                260_013,
+                "873ef4925516b83e7f6f8cc02b4be51d848828710a7f65a956f0ac4a9e452f35",
+                "2e3944f857a2f8e48c4f18d55649044a7e0f318d",
+            ),
+            _umls_file(
+                "valid.txt",
+                32_963,
+                "025c98f8a4891e2a6582ec5b40ee0d904031edad9c52554522f4b7904820c98e",
+                "2e3944f857a2f8e48c4f18d55649044a7e0f318d",
+            ),
+            _umls_file(
+                "test.txt",
+                32_968,
+                "a7eb529a3d2810fcc96341ccc97c625a5e202f8389673aa6bd317eeebbb79014",
+                "feac2146434c7df7d25e55e5e1c963b3fd9cb187",
+            ),
+        ),
+        licence="not stated",
+        source="https://github.com/pykeen/pykeen",
+        note="S. Kok and P. Domingos (2007), Statistical Predicate Invention; after the UMLS "
+        "Semantic Network of the U.S. National Library of Medicine",
+    ),
+    "wn18rr": Download(
+        name="wn18rr",
+        title="93,003 facts of WordNet: a graph of word senses",
+        # TorchDrug (DeepGraphLearning/torchdrug) publishes the MD5 in the comments for these
+        # addresses, and AmpliGraph (Accenture/AmpliGraph) for the same files.
+        files=(
+            _graph_file(  # MD5 35e81af3ae233327c52a87f23b30ad3c
+                "wn18rr/train.txt",
+                3_135_377,
+                "038612e783c215ee5f3ca9fbfca27b8d0739be1028fe4ee7c174aecf0b83d5df",
+            ),
+            _graph_file(  # MD5 74a2ee9eca9a8d31f1a7d4d95b5e0887
+                "wn18rr/valid.txt",
+                110_415,
+                "453ce7202afa58094a04d2b1560ee2b02660f1c260b32ce6651c8ccedd1028ab",
+            ),
+            _graph_file(  # MD5 2b45ba1ba436b9d4ff27f1d3511224c9
+                "wn18rr/test.txt",
+                113_180,
+                "0383bceaaa1096cf3c03ec021ed0048068e2355dbfc0239b292cefdac821cec5",
+            ),
+        ),
+        licence="WordNet",
+        source="https://github.com/DeepGraphLearning/KnowledgeGraphEmbedding",
+        note="T. Dettmers, P. Minervini, P. Stenetorp and S. Riedel (2018), arXiv:1707.01476; "
+        "the split of WordNet that no inverse relations give away",
+    ),
+    "fb15k-237": Download(
+        name="fb15k-237",
+        title="310,116 facts of Freebase: films, people, places",
+        # TorchDrug (torchdrug/datasets/fb15k.py) publishes the MD5 in the comments for these
+        # addresses; train.txt with this SHA-256 is also at huggingface.co, KGraph/FB15k-237.
+        # Lines end in CR LF.
+        files=(
+            _graph_file(  # MD5 c05b87b9ac00f41901e016a2092d7837
+                "FB15k-237/train.txt",
+                21_277_292,
+                "6e4c2782169af21e9743f3b1d200886f5d595bf6bc504ec1351720949c5cdfae",
+            ),
+            _graph_file(  # MD5 6a94efd530e5f43fcf84f50bc6d37b69
+                "FB15k-237/valid.txt",
+                1_303_101,
+                "cf6309010852f6a8d47a45df830a426415d1ee6f7a3970a8376ff1fb81db4a5c",
+            ),
+            _graph_file(  # MD5 f5bdf63db39f455dec0ed259bb6f8628
+                "FB15k-237/test.txt",
+                1_519_499,
+                "5711cf41623ceb4eacc50eb6108a3ca6565c7492e3caaf82a3e355cc660d1574",
+            ),
+        ),
+        licence="CC BY 2.5",
+        source="https://github.com/DeepGraphLearning/KnowledgeGraphEmbedding",
+        note="K. Toutanova and D. Chen (2015), Observed versus Latent Features for Knowledge Base "
+        "and Text Inference; the split of FB15k without inverse relations",
     ),
 }
 

@@ -39,6 +39,13 @@ INCLUDED: tuple[Included, ...] = (
         source="https://cldr.unicode.org",
     ),
     Included(
+        name="cldr-graph",
+        title="5,500 facts: territories, languages, currencies",
+        package="Babel",
+        licence="Unicode-3.0",
+        source="https://cldr.unicode.org",
+    ),
+    Included(
         name="documentation",
         title="8,500 docstrings: English prose and Python",
         package="NumPy, SciPy and sklearn",

@@ -183,7 +183,9 @@ def test_human_size(size, text):
     assert human_size(size) == text
 
 
-@pytest.mark.parametrize("name", ["fashion-mnist", "tiny-shakespeare"])
+@pytest.mark.parametrize(
+    "name", ["fashion-mnist", "tiny-shakespeare", "umls", "wn18rr", "fb15k-237"]
+)
 def test_registry_is_complete(name):
     download = DOWNLOADS[name]
     assert download.name == name
