@@ -1,0 +1,1306 @@
+"""The exercises of chapter 8: their cases, and the mistakes that readers really make."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from bigmodel_edu.data import KnowledgeGraph, load_cldr_graph, triples
+from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.labs.comparing import compare
+from bigmodel_edu.layer import Array
+
+from . import reference as ref
+from .reference.complex_numbers import complex_product, conjugate, halves, rotation
+from .reference.ranking import ScoreFunction
+
+# --- cases that tell mistakes apart --------------------------------------------------------------
+
+
+def _telling(
+    draw: Callable[[int], Case], answer: Callable, mistakes: Sequence[Mistake]
+) -> list[Case]:
+    """Draw cases until the answer and every known mistake differ from each other somewhere.
+
+    `draw(i)` draws the i-th case. Where counts and ranks are small whole numbers, what is wrong is
+    often right by chance.
+    """
+    functions = (answer, *(mistake.function for mistake in mistakes))
+    alike = set(combinations(range(len(functions)), 2))
+    cases: list[Case] = []
+    while alike:
+        case = draw(len(cases))
+        with np.errstate(all="ignore"):
+            results = [function(*case.args) for function in functions]
+        alike = {(i, j) for i, j in alike if compare(results[i], results[j], 1e-9) is None}
+        cases.append(case)
+    return cases
+
+
+# --- the score of TransE -------------------------------------------------------------------------
+
+
+def transe_score(s: Array, r: Array, t: Array, p: int) -> Array:
+    """Return the scores (B,) of facts with the rows s, r and t (B, D), p being 1 or 2."""
+    model = ref.TransE(1, 1, s.shape[1], p=p)
+    scores, _ = model.matching.forward(model.query(s, r), t[:, None])
+    return scores[:, 0]
+
+
+def _transe_variant(
+    norm: Callable[[Array, int], Array] = lambda gap, p: np.linalg.norm(gap, ord=p, axis=1),
+    gap: Callable[[Array, Array, Array], Array] = lambda s, r, t: s + r - t,
+    sign: int = -1,
+):
+    """Return the score with something changed: what is measured, by which norm, the sign."""
+    return lambda s, r, t, p: sign * norm(gap(s, r, t), p)
+
+
+def _transe_cases(rng: np.random.Generator) -> list[Case]:
+    def case(b: int, d: int, p: int, note: str = "") -> Case:
+        return Case((*rng.normal(size=(3, b, d)), p), note=note)
+
+    s, r, _, _ = case(3, 5, 1).args
+    return [
+        case(7, 5, 1),
+        case(5, 11, 2),
+        case(2, 1, 2, "one number each"),
+        case(1, 13, 2, "one fact"),
+        Case((s, r, s + r, 1), note="the step arrives"),
+    ]
+
+
+TRANSE_SCORE = Exercise(
+    name="knowledge_graph.transe_score",
+    title="The score of TransE",
+    points=1,
+    stars=1,
+    reference=transe_score,
+    cases=_transe_cases,
+    mistakes=(
+        Mistake(
+            _transe_variant(sign=1),
+            "This is the distance. The score is its negative, so that what is nearer scores "
+            "higher: nobody is more plausible than one who lies 0 away.",
+        ),
+        Mistake(
+            _transe_variant(gap=lambda s, r, t: s + t - r),
+            "You measured how far s + t is from r. The relation is the step from s to t: "
+            "s + r - t.",
+        ),
+        Mistake(
+            _transe_variant(gap=lambda s, r, t: s - r - t),
+            "You went the step back: the difference is s + r - t, not s - r - t.",
+        ),
+        Mistake(
+            _transe_variant(lambda gap, p: (np.abs(gap) ** p).sum(axis=1)),
+            "The root is missing: for p = 2 the norm is √Σ x², and you returned Σ x². It ranks "
+            "alike, but margins and gradients are others.",
+        ),
+        Mistake(
+            _transe_variant(lambda gap, p: np.linalg.norm(gap, axis=1)),
+            "You always take the Euclidean norm; p = 1 asks for the sum of the absolute values.",
+        ),
+        Mistake(
+            _transe_variant(lambda gap, p: np.linalg.norm(gap, ord=p)),
+            "np.linalg.norm without an axis takes the norm of the whole matrix, one number for all "
+            "facts: give it axis=1.",
+        ),
+    ),
+    hints=(
+        "How far does the step r from s end from t? One difference, one norm along the last axis, "
+        "and a minus.",
+        "‖x‖₁ = Σ |x_i| and ‖x‖₂ = √Σ x_i²: np.linalg.norm(x, ord=p, axis=...) knows both.",
+        "return -np.linalg.norm(s + r - t, ord=p, axis=-1)",
+    ),
+)
+
+# --- ranks ---------------------------------------------------------------------------------------
+
+
+def filtered_rank(scores: Array, target: int, known: Array) -> float:
+    """Return the realistic rank of entity `target` among the scores (E,), others known left out."""
+    rows = np.zeros(len(known), dtype=int)
+    found = ref.ranks(scores[None], np.array([target]), (rows, known))
+    return float(found.realistic[0])
+
+
+def _rank_variant(
+    rank: Callable[[int, int], float] = lambda above, level: 1 + above + (level - 1) / 2,
+    left_out: Callable[[Array, int], Array] = lambda known, target: known[known != target],
+    instead: float | None = None,
+    sign: int = 1,
+):
+    """Return the rank with something changed: ties, the filter, its value, the direction.
+
+    `rank` gets how many are above the target, and how many are level with it, itself included.
+    Whoever is left out gets the score `instead`; None takes them out of the list.
+    """
+
+    def find(scores, target, known):
+        scores, out = sign * scores, left_out(known, target)
+        own = scores[target]
+        if instead is None:
+            keep = np.ones(len(scores), dtype=bool)
+            keep[out] = False
+            scores = scores[keep]
+        else:
+            scores = scores.copy()
+            scores[out] = instead
+            own = scores[target]
+        above, level = (int(np.count_nonzero(mask)) for mask in (scores > own, scores == own))
+        return float(rank(above, level))
+
+    return find
+
+
+_RANK_MISTAKES = (
+    Mistake(
+        _rank_variant(lambda above, level: 1 + above),
+        "This is the optimistic rank: of those with the same score the target comes first. A model "
+        "that scores all alike would be perfect. Take the mean with the pessimistic one.",
+    ),
+    Mistake(
+        _rank_variant(lambda above, level: above + level),
+        "This is the pessimistic rank: of those with the same score the target comes last. Take "
+        "the mean with the optimistic one.",
+    ),
+    Mistake(
+        _rank_variant(left_out=lambda known, target: known[:0]),
+        "The other known answers are still among the candidates. They are right as well, and a "
+        "model must not be punished for naming them.",
+    ),
+    Mistake(
+        _rank_variant(left_out=lambda known, target: known, instead=-np.inf),
+        "The target may be among `known`, and you took it out too: now its own score is -∞. Take "
+        "out the others only.",
+    ),
+    Mistake(
+        _rank_variant(instead=0.0),
+        "You gave the known answers the score 0. Among negative scores that is the best there is; "
+        "-∞ is out of the way always.",
+    ),
+    Mistake(
+        _rank_variant(sign=-1),
+        "You counted those below the target. The largest score is the best: rank 1.",
+    ),
+    Mistake(
+        _rank_variant(lambda above, level: above + (level - 1) / 2),
+        "Ranks begin with 1, yours with 0.",
+    ),
+)
+
+
+def _rank_case(rng: np.random.Generator, number: int) -> Case:
+    n = (11, 13, 7, 17)[number % 4]
+    target = int(rng.integers(n))
+    others = np.delete(np.arange(n), target)
+    known = rng.choice(others, size=int(rng.integers(2, 5)), replace=False)
+    if number % 2 == 0:
+        known = rng.permutation(np.append(known, target))
+    scores = np.round(1.5 * rng.normal(size=n)) / 2 - 2.0 * (number % 4 == 1)
+    rival = rng.choice(np.setdiff1d(others, known))
+    scores[rival] = scores[target]
+    return Case((scores, target, known), note="with ties")
+
+
+def _rank_cases(rng: np.random.Generator) -> list[Case]:
+    def draw(number: int) -> Case:
+        return _rank_case(rng, number)
+
+    n = int(rng.integers(5, 30))
+    everyone, target = np.arange(n), int(rng.integers(n))
+    return [
+        *_telling(draw, filtered_rank, _RANK_MISTAKES),
+        Case((rng.normal(size=19), 5, everyone[:0]), note="no other answer is known"),
+        Case((np.full(n, -1.5), target, np.array([target])), note="all scores are equal"),
+        Case((rng.normal(size=n), target, everyone), note="all entities are right"),
+    ]
+
+
+FILTERED_RANK = Exercise(
+    name="knowledge_graph.filtered_rank",
+    title="A fair rank",
+    points=2,
+    stars=2,
+    reference=filtered_rank,
+    cases=_rank_cases,
+    mistakes=_RANK_MISTAKES,
+    hints=(
+        "First leave out the known answers except the target; then count how many of the remaining "
+        "are above the target, and how many are level with it.",
+        "A mask keeps the candidates: keep = np.ones(len(scores), dtype=bool); "
+        "keep[known] = False; keep[target] = True.",
+        "above = (scores[keep] > scores[target]).sum(); level = (scores[keep] == "
+        "scores[target]).sum(), which counts the target; return ((above + 1) + (above + level)) "
+        "/ 2",
+    ),
+)
+
+
+def ranking_metrics(ranks: Array) -> tuple[float, float]:
+    """Return MRR and Hits@10 of ranks (n,)."""
+    metrics = ref.rank_metrics(ranks)
+    return metrics.mrr, metrics.hits_at_10
+
+
+def _metrics_variant(
+    mrr: Callable[[Array], float] = lambda ranks: (1 / ranks).mean(),
+    hits: Callable[[Array], float] = lambda ranks: (ranks <= 10).mean(),
+):
+    """Return the metrics with one of them changed."""
+    return lambda ranks: (float(mrr(ranks)), float(hits(ranks)))
+
+
+def _metrics_cases(rng: np.random.Generator) -> list[Case]:
+    border = np.array([9.0, 9.5, 10.0, 10.5, 11.0])
+    return [
+        Case((np.append(rng.integers(2, 60, size=23) / 2, border),), note="ranks with halves"),
+        Case((np.append(rng.integers(1, 500, size=41).astype(float), 3.0),)),
+        Case((rng.integers(1, 9, size=7).astype(float),), note="all among the first ten"),
+        Case((rng.integers(20, 90, size=1).astype(float),), note="one rank"),
+    ]
+
+
+RANKING_METRICS = Exercise(
+    name="knowledge_graph.ranking_metrics",
+    title="Two metrics",
+    points=1,
+    stars=1,
+    parts=("MRR", "Hits@10"),
+    reference=ranking_metrics,
+    cases=_metrics_cases,
+    mistakes=(
+        Mistake(
+            _metrics_variant(mrr=lambda ranks: 1 / ranks.mean()),
+            "You took the reciprocal of the mean rank. It is the mean of the reciprocals: a single "
+            "rank of 1000 must not ruin a hundred ranks of 1.",
+        ),
+        Mistake(
+            _metrics_variant(hits=lambda ranks: (ranks < 10).mean()),
+            "Rank 10 is a hit among the first ten: ≤, not <.",
+        ),
+        Mistake(
+            _metrics_variant(hits=lambda ranks: (ranks <= 10).sum()),
+            "You counted the hits; Hits@10 is their share.",
+        ),
+        Mistake(
+            _metrics_variant(hits=lambda ranks: 100 * (ranks <= 10).mean()),
+            "Your Hits@10 is in per cent; a share from 0 to 1 is wanted.",
+        ),
+        Mistake(
+            _metrics_variant(hits=lambda ranks: (ranks.astype(int) <= 10).mean()),
+            "You rounded down the ranks first. 10.5 is the mean of ranks 10 and 11, a tie over the "
+            "border, and not within the first ten.",
+        ),
+        Mistake(
+            lambda ranks: ranking_metrics(ranks)[::-1],
+            "The two results are in the wrong order: return (MRR, Hits@10).",
+        ),
+    ),
+    hints=(
+        "Both are means over the questions: of 1 / rank, and of 1 for a hit and 0 for a miss.",
+        "The mean of booleans is the share of True.",
+        "return (1 / ranks).mean(), (ranks <= 10).mean()",
+    ),
+)
+
+# --- leaks ---------------------------------------------------------------------------------------
+
+
+def leaks(train: Array, test: Array) -> Array:
+    """Return booleans (n_test,): a fact of train links the two entities of the test fact."""
+    return np.array([len(triples.leaks(train, fact[None])) > 0 for fact in test], dtype=bool)
+
+
+def _leaks_variant(keys: Callable[[Array], Iterable], keys_of_test: Callable | None = None):
+    """Return a test by other keys of facts; the keys of train may be several for each fact."""
+
+    def find(train, test):
+        seen = set(keys(train))
+        return np.array([key in seen for key in (keys_of_test or keys)(test)], dtype=bool)
+
+    return find
+
+
+def _forward(facts: Array) -> list[tuple[int, ...]]:
+    return [(h, t) for h, _, t in facts.tolist()]
+
+
+def _backward(facts: Array) -> list[tuple[int, ...]]:
+    return [(t, h) for h, _, t in facts.tolist()]
+
+
+def _with_relation(facts: Array) -> list[tuple[int, ...]]:
+    return [(min(h, t), r, max(h, t)) for h, r, t in facts.tolist()]
+
+
+def _entities_seen(train: Array, test: Array) -> Array:
+    return np.isin(test[:, [0, 2]], train[:, [0, 2]]).all(axis=1)
+
+
+def _places_seen(train: Array, test: Array) -> Array:
+    return np.isin(test[:, 0], train[:, 0]) & np.isin(test[:, 2], train[:, 2])
+
+
+_LEAK_MISTAKES = (
+    Mistake(
+        _leaks_variant(_forward),
+        "You looked for the pair in one direction only. A fact read backwards gives as much away: "
+        "(t, r, h) in train says that the two belong together.",
+    ),
+    Mistake(
+        _leaks_variant(_backward, _forward),
+        "You looked for the turned pair only; the same pair in the same direction, by another "
+        "relation, leaks as well.",
+    ),
+    Mistake(
+        _leaks_variant(_with_relation),
+        "You asked for the same relation too. Any relation between the two entities is a leak: "
+        "who has seen official_language need not learn anything to answer speaks.",
+    ),
+    Mistake(
+        _entities_seen,
+        "Your test asks whether both entities occur in train somewhere, in different facts even. "
+        "That is as it should be; a leak is one fact with both of them.",
+    ),
+    Mistake(
+        _places_seen,
+        "You compared heads with heads and tails with tails, each by itself. The pair has to stand "
+        "in one and the same fact.",
+    ),
+    Mistake(
+        _leaks_variant(lambda facts: (facts[:, 0] + facts[:, 2]).tolist()),
+        "h + t is no key for a pair: 1 + 4 = 2 + 3. Take min(h, t) · E + max(h, t), or a pair "
+        "(a tuple, a frozenset).",
+    ),
+)
+
+
+def _leaks_case(rng: np.random.Generator, number: int) -> Case:
+    entities, n_train, n_test = ((13, 29, 7), (11, 17, 11), (17, 23, 5))[number % 3]
+    facts = rng.integers([entities, 5, entities], size=(4 * (n_train + n_test), 3))
+    facts = rng.permutation(np.unique(facts, axis=0))
+    return Case((facts[:n_train], facts[n_train : n_train + n_test]))
+
+
+def _leaks_cases(rng: np.random.Generator) -> list[Case]:
+    def draw(number: int) -> Case:
+        return _leaks_case(rng, number)
+
+    train, test = draw(0).args
+    return [
+        *_telling(draw, leaks, _LEAK_MISTAKES),
+        Case((train, test[:, ::-1] + np.array([20, 0, 20])), note="entities that train lacks"),
+        Case((train, train[:3] + np.array([0, 5, 0])), note="the same pairs, another relation"),
+    ]
+
+
+LEAKS = Exercise(
+    name="knowledge_graph.leaks",
+    title="A test for leaks",
+    points=2,
+    stars=2,
+    reference=leaks,
+    cases=_leaks_cases,
+    mistakes=_LEAK_MISTAKES,
+    hints=(
+        "Give each unordered pair of entities one key, the same for (h, t) and (t, h), and look up "
+        "the keys of the test facts among those of train.",
+        "np.sort(facts[:, [0, 2]], axis=1) puts the smaller number first. Make one number of both, "
+        "low · E + high, with E larger than all entities of both arrays.",
+        "E = 1 + max(train.max(), test.max()); low, high = np.sort(facts[:, [0, 2]], axis=1).T; "
+        "key = low * E + high; return np.isin(key_of_test, key_of_train)",
+    ),
+)
+
+# --- the gradient of the margin loss -------------------------------------------------------------
+
+
+def margin_gradient(positive: Array, negative: Array, margin: float) -> tuple[Array, Array]:
+    """Return the gradients of the mean of max(0, margin - s⁺ + s⁻) at s⁺ (B,) and s⁻ (B, N)."""
+    loss = ref.MarginLoss(margin)
+    _, cache = loss.forward({}, positive, negative)
+    gradients, _ = loss.backward({}, cache, np.ones((), positive.dtype))
+    return gradients
+
+
+def _margin_variant(
+    violated: Callable[[Array, Array, float], Array] = lambda p, n, margin: margin - p + n > 0,
+    count: Callable[[Array], int] = lambda violated: violated.size,
+    of_positive: Callable[[Array], Array] = lambda d_negative: -d_negative.sum(axis=1),
+    sign: int = 1,
+):
+    """Return the gradients with something changed: who counts, the mean, the sum, the sign."""
+
+    def gradient(positive, negative, margin):
+        pairs = violated(positive[:, None], negative, margin)
+        d_negative = sign * (pairs / count(pairs))
+        return of_positive(d_negative), d_negative
+
+    return gradient
+
+
+def _margin_cases(rng: np.random.Generator) -> list[Case]:
+    def case(b: int, n: int, margin: float, note: str = "") -> Case:
+        positive, negative = rng.normal(size=b), rng.normal(size=(b, n))
+        negative[0, 0] = positive[0] - 2 * margin  # one pair keeps the margin, one does not
+        negative[1, -1] = positive[1] + margin
+        return Case((positive, negative, margin), note=note)
+
+    edge = rng.integers(3, 9, size=5).astype(float)
+    beside = edge[:, None] - np.array([1.0, 2.0, 0.0, 3.0])
+    return [
+        case(7, 5, 0.7),
+        case(3, 11, 2.0),
+        case(2, 1, 0.3, "one negative"),
+        Case((edge, beside, 1.0), note="some right on the edge"),
+        Case((10 + rng.random(4), rng.random((4, 3)), 1.0), note="every margin is kept"),
+    ]
+
+
+MARGIN_GRADIENT = Exercise(
+    name="knowledge_graph.margin_gradient",
+    title="The margin loss, backwards",
+    points=2,
+    stars=2,
+    parts=("d_positive", "d_negative"),
+    reference=margin_gradient,
+    cases=_margin_cases,
+    mistakes=(
+        Mistake(
+            _margin_variant(count=lambda violated: 1),
+            "The loss is a mean over all B · N pairs: each pair's share of the gradient is "
+            "1 / (B N).",
+        ),
+        Mistake(
+            _margin_variant(count=lambda violated: len(violated)),
+            "You divided by B only; the mean runs over all B · N pairs.",
+        ),
+        Mistake(
+            _margin_variant(count=lambda violated: max(1, np.count_nonzero(violated))),
+            "You divided by the number of pairs that violate the margin. The mean runs over all "
+            "B · N of them, those with no loss included.",
+        ),
+        Mistake(
+            _margin_variant(lambda p, n, margin: np.ones(n.shape, dtype=bool)),
+            "You let every pair pull. One that keeps the margin has the loss 0, and so no "
+            "gradient: only margin - s⁺ + s⁻ > 0 counts.",
+        ),
+        Mistake(
+            _margin_variant(lambda p, n, margin: margin - p + n >= 0),
+            "A pair right on the edge has the gradient 0 here, as in ReLU: >, not >=.",
+        ),
+        Mistake(
+            _margin_variant(of_positive=lambda d_negative: -d_negative.mean(axis=1)),
+            "A positive score stands in N pairs, and its gradient is the sum over them, not the "
+            "mean: the 1 / N is in the mean of the loss already.",
+        ),
+        Mistake(
+            _margin_variant(sign=-1),
+            "The signs are exchanged. These are gradients, the direction in which the loss grows: "
+            "it falls with s⁺ and rises with s⁻.",
+        ),
+    ),
+    hints=(
+        "Look at one pair: what are the derivatives of max(0, margin - s⁺ + s⁻), where it is "
+        "positive and where it is 0?",
+        "-1 and +1, or 0 and 0. Each pair weighs 1 / (B N); s⁻ stands in one pair and s⁺ in N of "
+        "them, whose gradients add up.",
+        "violated = margin - positive[:, None] + negative > 0; "
+        "d_negative = violated / violated.size; return -d_negative.sum(axis=1), d_negative",
+    ),
+)
+
+# --- Bernoulli sampling --------------------------------------------------------------------------
+
+
+def bernoulli(facts: Array, num_relations: int) -> Array:
+    """Return for each relation (R,) the probability of replacing the head, tph / (tph + hpt)."""
+    return ref.bernoulli_head_probability(facts, num_relations)
+
+
+def _bernoulli_variant(
+    probability: Callable[[float, float], float] = lambda tph, hpt: tph / (tph + hpt),
+    per: Callable[[Array, int], float] = lambda pairs, side: (
+        len(pairs) / len(np.unique(pairs[:, side]))
+    ),
+    empty: float = 0.5,
+):
+    """Return the probabilities with something changed; `per(pairs, side)` averages a side's."""
+
+    def find(facts, num_relations):
+        found = np.full(num_relations, empty)
+        for relation in range(num_relations):
+            pairs = facts[facts[:, 1] == relation][:, [0, 2]]
+            if len(pairs):
+                found[relation] = probability(per(pairs, 0), per(pairs, 1))
+        return found
+
+    return find
+
+
+def _weighted_per(pairs: Array, side: int) -> float:
+    _, where, counts = np.unique(pairs[:, side], return_inverse=True, return_counts=True)
+    return counts[where].mean()
+
+
+def _heads_of_all(facts: Array, num_relations: int) -> Array:
+    heads, tails = (len(np.unique(facts[:, side])) for side in (0, 2))
+    return np.full(num_relations, tails / (heads + tails))
+
+
+def _bernoulli_cases(rng: np.random.Generator) -> list[Case]:
+    def case(n: int, relations: int, note: str = "") -> Case:
+        few_tails = np.unique(rng.integers([23, relations, 3], size=(n, 3)), axis=0)
+        star = np.array([[2, 0, tail] for tail in range(7)] + [[head, 0, 1] for head in (3, 5)])
+        facts = np.unique(np.concatenate([few_tails, star]), axis=0)
+        return Case((rng.permutation(facts), relations), note=note)
+
+    facts, relations = case(41, 5).args
+    return [
+        case(67, 3),
+        case(29, 2),
+        Case((facts[facts[:, 1] != 4], relations), note="a relation without facts"),
+        Case((np.array([[3, 1, int(rng.integers(9))]]), 2), note="one fact"),
+    ]
+
+
+BERNOULLI = Exercise(
+    name="knowledge_graph.bernoulli",
+    title="Bernoulli sampling",
+    points=2,
+    stars=2,
+    reference=bernoulli,
+    cases=_bernoulli_cases,
+    mistakes=(
+        Mistake(
+            _bernoulli_variant(lambda tph, hpt: hpt / (tph + hpt)),
+            "Head and tail are exchanged. With many tails per head, a random tail is often right "
+            "by another fact; so it is the head that should be replaced.",
+        ),
+        Mistake(
+            _bernoulli_variant(empty=np.nan),
+            "A relation without facts has 0 / 0 in your code; it gets 1/2.",
+        ),
+        Mistake(
+            _bernoulli_variant(empty=0.0),
+            "A relation without facts gets 1/2; yours would never replace its head.",
+        ),
+        Mistake(
+            _bernoulli_variant(per=_weighted_per),
+            "You averaged over the facts, so that a head with ten tails counted ten times. tph is "
+            "the average over the heads, each once: facts / different heads.",
+        ),
+        Mistake(
+            _heads_of_all,
+            "You counted heads and tails over the whole graph; each relation has its own.",
+        ),
+        Mistake(
+            _bernoulli_variant(lambda tph, hpt: 0.5),
+            "1/2 for all is what uniform sampling does. tph counts the facts of a relation for "
+            "each different head, hpt for each different tail: np.unique.",
+        ),
+    ),
+    hints=(
+        "For one relation: tph is its number of facts divided by that of its different heads, hpt "
+        "the same with its different tails.",
+        "With n facts, H heads and T tails: (n/H) / (n/H + n/T) = T / (H + T). A loop over the "
+        "relations is good enough.",
+        "of_r = facts[facts[:, 1] == r]; H, T = len(np.unique(of_r[:, 0])), "
+        "len(np.unique(of_r[:, 2])); T / (H + T) if len(of_r) else 0.5",
+    ),
+)
+
+# --- ComplEx with real numbers -------------------------------------------------------------------
+
+
+def complex_score(s: Array, r: Array, t: Array) -> Array:
+    """Return the scores (B,) of ComplEx, each input (B, 2d), real parts first."""
+    model = ref.ComplEx(1, 1, s.shape[1] // 2)
+    scores, _ = model.matching.forward(model.query(s, r), t[:, None])
+    return scores[:, 0]
+
+
+def _to_complex(x: Array) -> Array:
+    real, imaginary = halves(x)
+    return real + 1j * imaginary
+
+
+def _from_neighbours(x: Array) -> Array:
+    return x[..., 0::2] + 1j * x[..., 1::2]
+
+
+def _complex_variant(
+    product: Callable[[Array, Array, Array], Array] = lambda s, r, t: s * r * t.conj(),
+    part: Callable[[Array], Array] = np.real,
+    numbers: Callable[[Array], Array] = _to_complex,
+):
+    """Return the score with something changed: the product, which part of it, how it is stored."""
+    return lambda s, r, t: part(product(*map(numbers, (s, r, t))).sum(axis=-1)).copy()
+
+
+COMPLEX_SCORE = Exercise(
+    name="knowledge_graph.complex_score",
+    title="ComplEx with real numbers",
+    points=2,
+    stars=2,
+    reference=complex_score,
+    cases=lambda rng: [
+        Case(tuple(rng.normal(size=(3, b, 2 * d))), note=note)
+        for b, d, note in ((7, 3, ""), (5, 11, ""), (2, 1, "one complex number"), (1, 5, ""))
+    ],
+    mistakes=(
+        Mistake(
+            _complex_variant(lambda s, r, t: s * r * t),
+            "The target is not conjugated: it is s r t̄, the imaginary part of t with the other "
+            "sign.",
+        ),
+        Mistake(
+            _complex_variant(lambda s, r, t: s.conj() * r * t),
+            "You conjugated the source, or all but the source, which has the same real part. It is "
+            "the target: yours is the score of the fact read backwards, (t, r, s).",
+        ),
+        Mistake(
+            _complex_variant(lambda s, r, t: s * r.conj() * t),
+            "You conjugated the relation; it is the target.",
+        ),
+        Mistake(
+            lambda s, r, t: (s * r * t).sum(axis=-1),
+            "This is DistMult with 2d real numbers: it multiplies real parts with real parts and "
+            "imaginary parts with imaginary parts, and i · i = -1 never comes up.",
+        ),
+        Mistake(
+            _complex_variant(part=np.imag),
+            "This is the imaginary part of the sum; the score is its real part.",
+        ),
+        Mistake(
+            _complex_variant(numbers=_from_neighbours),
+            "You took neighbours for one complex number. Here all real parts come first: number i "
+            "is x[i] + i · x[i + d].",
+        ),
+        Mistake(
+            _complex_variant(part=lambda x: x),
+            "You returned complex numbers; the score is their real part.",
+        ),
+    ),
+    hints=(
+        "First the query q = s r, a complex product with real and imaginary part; then the real "
+        "part of q t̄.",
+        "(a + ib)(c + id) = (ac - bd) + i (ad + bc), and Re (u + iv)(x - iy) = ux + vy: the dot "
+        "product of the halves.",
+        "with the halves a, b of s; c, e of r; x, y of t: "
+        "((a * c - b * e) * x + (a * e + b * c) * y).sum(axis=-1)",
+    ),
+)
+
+# --- RotatE --------------------------------------------------------------------------------------
+
+
+def turn_back(t: Array, angles: Array) -> Array:
+    """Return the source (B, 2d) that the rotation by angles (B, d) brings to t (B, 2d)."""
+    model = ref.RotatE(1, 1, angles.shape[1])
+    return model.query(t, model.inverse(angles))
+
+
+def _turned(x: Array, real: tuple[int, int], imaginary: tuple[int, int], angles: Array) -> Array:
+    """Return x with a cos and b sin of each part added up with other signs."""
+    (a, b), cos, sin = halves(x), np.cos(angles), np.sin(angles)
+    return np.concatenate(
+        [
+            real[0] * a * cos + real[1] * b * sin,
+            imaginary[0] * b * cos + imaginary[1] * a * sin,
+        ],
+        axis=-1,
+    )
+
+
+def _turn_back_neighbours(t: Array, angles: Array) -> Array:
+    d = angles.shape[1]
+    order = np.stack([np.arange(d), d + np.arange(d)], axis=1).ravel()
+    place = np.argsort(order)
+    return turn_back(t[:, place], angles)[:, order]
+
+
+TURN_BACK = Exercise(
+    name="knowledge_graph.turn_back",
+    title="Turning back",
+    points=1,
+    stars=1,
+    reference=turn_back,
+    cases=lambda rng: [
+        Case((rng.normal(size=(b, 2 * d)), rng.uniform(-size, size, size=(b, d))), note=note)
+        for b, d, size, note in (
+            (7, 3, np.pi, ""),
+            (3, 5, 9.0, "more than one turn"),
+            (1, 2, np.pi, "one source"),
+        )
+    ],
+    mistakes=(
+        Mistake(
+            lambda t, angles: complex_product(t, rotation(angles)),
+            "You turned forwards, once more. The way back is the rotation by -θ: the sine changes "
+            "its sign.",
+        ),
+        Mistake(
+            lambda t, angles: -complex_product(t, rotation(angles)),
+            "You changed the sign of the result, which is another half turn. What changes its "
+            "sign is the angle.",
+        ),
+        Mistake(
+            lambda t, angles: _turned(t, (1, 1), (1, 1), angles),
+            "Both your parts have a plus. A rotation has one minus: turning back, it is "
+            "x cos θ + y sin θ and y cos θ - x sin θ; without it lengths change.",
+        ),
+        Mistake(
+            lambda t, angles: conjugate(complex_product(t, rotation(angles))),
+            "You conjugated t as well: (t e^(iθ)) conjugated is t̄ e^(-iθ), and t stays as it is.",
+        ),
+        Mistake(
+            _turn_back_neighbours,
+            "You took neighbours for one complex number. Here all real parts come first: number i "
+            "is t[i] + i · t[i + d].",
+        ),
+    ),
+    hints=(
+        "If s e^(iθ) = t, then s = t e^(-iθ): turning back is turning by the negative angle.",
+        "cos(-θ) = cos θ and sin(-θ) = -sin θ; then one complex product, the halves of t with "
+        "these two.",
+        "x, y = t[:, :d], t[:, d:]; return np.concatenate([x * cos + y * sin, y * cos - x * sin], "
+        "axis=1)",
+    ),
+)
+
+
+def compose(first: Array, second: Array) -> Array:
+    """Return the angles, in [-π, π), of turning by `first` and then by `second`."""
+    return (first + second + np.pi) % (2 * np.pi) - np.pi
+
+
+def _wrapped_once(angles: Array) -> Array:
+    angles = np.where(angles >= np.pi, angles - 2 * np.pi, angles)
+    return np.where(angles < -np.pi, angles + 2 * np.pi, angles)
+
+
+def _between(rng: np.random.Generator, *shape: int, size: float) -> tuple[Array, Array]:
+    """Draw two angles each whose sum is no odd multiple of π, nor near to one."""
+    first, second = rng.uniform(-size, size, size=(2, *shape))
+    near = np.abs(np.abs(compose(first, second)) - np.pi) < 1e-3
+    return first, np.where(near, second + 0.1, second)
+
+
+COMPOSE = Exercise(
+    name="knowledge_graph.compose",
+    title="One rotation after the other",
+    points=1,
+    stars=1,
+    reference=compose,
+    cases=lambda rng: [
+        Case(_between(rng, 31, size=np.pi)),
+        Case(_between(rng, 5, 17, size=np.pi), note="several relations"),
+        Case(_between(rng, 23, size=20.0), note="more than one turn"),
+        Case((np.full(3, 3.0), np.full(3, 3.0)), note="nearly half a turn, twice"),
+    ],
+    mistakes=(
+        Mistake(
+            lambda first, second: first + second,
+            "The sum is right, but not brought into [-π, π): take away whole turns.",
+        ),
+        Mistake(
+            lambda first, second: (first + second) / 2,
+            "You averaged. Turning by one and then by the other turns by their sum.",
+        ),
+        Mistake(
+            lambda first, second: compose((first + second) / 2, 0.0),
+            "You averaged. Turning by one and then by the other turns by their sum.",
+        ),
+        Mistake(
+            lambda first, second: (first + second) % (2 * np.pi),
+            "Your angles lie in [0, 2π); they should lie in [-π, π): shift by π before the "
+            "remainder, and back after it.",
+        ),
+        Mistake(
+            lambda first, second: _wrapped_once(first + second),
+            "You took away one turn at most. Trained angles are free to turn many times: use the "
+            "remainder, %.",
+        ),
+        Mistake(
+            lambda first, second: np.fmod(first + second + np.pi, 2 * np.pi) - np.pi,
+            "np.fmod gives negative sums a negative remainder. % (np.mod) has the sign of the "
+            "divisor, as you need it.",
+        ),
+        Mistake(
+            lambda first, second: np.clip(first + second, -np.pi, np.pi),
+            "You cut off what is beyond half a turn. A turn of 200° is one of -160°, not one of "
+            "180°: take away whole turns.",
+        ),
+    ),
+    hints=(
+        "e^(iα) e^(iβ) = e^(i(α + β)): angles add up. Then take away whole turns of 2π.",
+        "x % (2π) lies in [0, 2π). Which shift, before and after, makes [-π, π) of it?",
+        "return (first + second + np.pi) % (2 * np.pi) - np.pi",
+    ),
+)
+
+# --- self-adversarial weights --------------------------------------------------------------------
+
+
+def self_adversarial_weights(negative: Array, temperature: float) -> Array:
+    """Return the weights (B, N) of negatives by their scores (B, N), each row of sum 1."""
+    return ref.SelfAdversarialLoss(temperature=temperature).weights(negative)
+
+
+def _weights_variant(
+    scaled: Callable[[Array, float], Array] = lambda s, temperature: temperature * s,
+    axis: int | None = -1,
+    careless: bool = False,
+):
+    """Return the weights with something changed: the temperature, the axis, the overflow."""
+
+    def weigh(negative, temperature):
+        with np.errstate(all="ignore"):
+            z = scaled(negative, temperature)
+            z = z if careless else z - z.max(axis=axis, keepdims=True)
+            exponentials = np.exp(z)
+            return exponentials / exponentials.sum(axis=axis, keepdims=True)
+
+    return weigh
+
+
+SELF_ADVERSARIAL_WEIGHTS = Exercise(
+    name="knowledge_graph.self_adversarial_weights",
+    title="Self-adversarial weights",
+    points=1,
+    stars=1,
+    reference=self_adversarial_weights,
+    cases=lambda rng: [
+        Case((rng.normal(size=(7, 5)), 0.5)),
+        Case((3 * rng.normal(size=(3, 11)), 2.0)),
+        Case((1e4 + rng.normal(size=(2, 3)), 1.0), note="scores around 10,000"),
+        Case((-1e4 + rng.normal(size=(5, 2)), 1.0), note="scores around -10,000"),
+        Case((rng.normal(size=(1, 1)), 1.0), note="one negative"),
+    ],
+    mistakes=(
+        Mistake(
+            _weights_variant(careless=True),
+            "e to the power of a large score overflowed, or of a very low one became 0. Subtract "
+            "the row's maximum first: the weights stay the same.",
+        ),
+        Mistake(
+            _weights_variant(lambda s, temperature: s / temperature),
+            "You divided by the temperature. In this loss it multiplies the scores: α s, so that "
+            "α = 0 weighs all alike.",
+        ),
+        Mistake(
+            _weights_variant(lambda s, temperature: s),
+            "The temperature is missing: softmax of α s.",
+        ),
+        Mistake(
+            _weights_variant(lambda s, temperature: -temperature * s),
+            "Yours prefer the low scores. The hard negatives are those that the model likes, with "
+            "high scores.",
+        ),
+        Mistake(
+            _weights_variant(axis=0),
+            "You normalised over the facts; each fact shares out 1 among its own negatives: the "
+            "last axis.",
+        ),
+        Mistake(
+            _weights_variant(axis=None),
+            "You normalised over the whole array; each row has the sum 1.",
+        ),
+    ),
+    hints=(
+        "It is a softmax along each row, of the scores times the temperature.",
+        "softmax(z) = softmax(z - c) for any c: take the row's maximum, and nothing overflows.",
+        "z = temperature * negative; e = np.exp(z - z.max(axis=1, keepdims=True)); "
+        "return e / e.sum(axis=1, keepdims=True)",
+    ),
+)
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+def rule_confidence(facts: Array, body: int, head: int) -> tuple[int, float]:
+    """Return support and confidence of body(x, y) ⇒ head(x, y), (0, 0.0) for an empty body."""
+    relations = int(max(facts[:, 1].max(), body, head)) + 1
+    index = ref.FactIndex(facts, int(facts[:, [0, 2]].max()) + 1, relations)
+    rules = ref.mine_rules(index, min_support=1, min_confidence=0.0, max_length=1)
+    found = (rule for rule in rules if (rule.body, rule.head) == ((body,), head))
+    return next(((rule.support, rule.confidence) for rule in found), (0, 0.0))
+
+
+def _pairs_of(facts: Array, relation: int) -> list[tuple[int, int]]:
+    return [(h, t) for h, r, t in facts.tolist() if r == relation]
+
+
+def _rule_variant(
+    pairs: Callable[[Array, int], Iterable] = lambda facts, r: set(_pairs_of(facts, r)),
+    held: Callable[[Any, Any, Array], int] = lambda body, head, facts: len(body),
+    empty: float = 0.0,
+):
+    """Return support and confidence with something changed: what is counted, divided by what."""
+
+    def measure(facts, body, head):
+        of_body, of_head = pairs(facts, body), pairs(facts, head)
+        support = sum(pair in of_head for pair in of_body)
+        n = held(of_body, of_head, facts)
+        return support, support / n if n else empty
+
+    return measure
+
+
+def _who_knows_a_head(body: set, head: set, facts: Array) -> int:
+    known = {x for x, _ in head}
+    return sum(x in known for x, _ in body)
+
+
+_RULE_MISTAKES = (
+    Mistake(
+        _rule_variant(_pairs_of),
+        "You counted facts that stand there twice as two. A pair (x, y) counts once: make a set of "
+        "the pairs, or use np.unique.",
+    ),
+    Mistake(
+        _rule_variant(held=lambda body, head, facts: len(head)),
+        "You divided by the pairs of the head; that is how much of the head the rule explains. "
+        "Its confidence is the share of the body's pairs for which it is right.",
+    ),
+    Mistake(
+        _rule_variant(held=lambda body, head, facts: len(np.unique(facts, axis=0))),
+        "You divided by the number of all facts; the rule only speaks about pairs of its body.",
+    ),
+    Mistake(
+        _rule_variant(held=_who_knows_a_head),
+        "This is the confidence under partial completeness: it leaves out the x of which no head "
+        "is known at all. Here all pairs of the body count.",
+    ),
+    Mistake(
+        _rule_variant(lambda facts, r: {frozenset(pair) for pair in _pairs_of(facts, r)}),
+        "You took no notice of the direction: body(x, y) and head(y, x) are not this rule, but the "
+        "one with the inverse relation.",
+    ),
+    Mistake(
+        _rule_variant(lambda facts, r: {x for x, _ in _pairs_of(facts, r)}),
+        "You compared the x only. Body and head must hold for the same pair (x, y).",
+    ),
+    Mistake(
+        _rule_variant(empty=np.nan),
+        "Without a pair for the body there is 0 / 0 in your code; the confidence is 0.0 then.",
+    ),
+)
+
+
+def _rule_case(rng: np.random.Generator, number: int) -> Case:
+    entities, n = ((11, 61), (13, 53), (7, 43))[number % 3]
+    facts = rng.integers([entities, 3, entities], size=(n, 3))
+    body, head = (int(r) for r in rng.permutation(3)[:2])
+    implied = facts[facts[:, 1] == body][:9] * np.array([1, 0, 1]) + np.array([0, head, 0])
+    facts = np.concatenate([facts, implied, facts[facts[:, 1] == body][:3]])
+    facts = facts[facts[:, 0] != facts[:, 2]]
+    return Case((rng.permutation(facts), body, head), note="some facts stand there twice")
+
+
+def _rule_cases(rng: np.random.Generator) -> list[Case]:
+    def draw(number: int) -> Case:
+        if number == 1:
+            facts, body, head = _rule_case(rng, 1).args
+            return Case((facts[facts[:, 1] != body], body, head), note="nothing has the body")
+        return _rule_case(rng, number)
+
+    return _telling(draw, rule_confidence, _RULE_MISTAKES)
+
+
+RULE_CONFIDENCE = Exercise(
+    name="knowledge_graph.rule_confidence",
+    title="The confidence of a rule",
+    points=2,
+    stars=2,
+    parts=("support", "confidence"),
+    reference=rule_confidence,
+    cases=_rule_cases,
+    mistakes=_RULE_MISTAKES,
+    hints=(
+        "Two sets of pairs (x, y): those of the body, those of the head. What is in both, and "
+        "divided by how many?",
+        "{(h, t) for h, r, t in facts.tolist() if r == body} is the set of the body; & gives what "
+        "two sets share.",
+        "support = len(of_body & of_head); "
+        "return support, support / len(of_body) if of_body else 0.0",
+    ),
+)
+
+# --- two hops ------------------------------------------------------------------------------------
+
+
+def two_hop(facts: Array, source: int, first: int, second: int) -> Array:
+    """Return, ascending, the entities y with first(source, z) and second(z, y) for some z."""
+    relations = int(max(facts[:, 1].max(), first, second)) + 1
+    index = ref.FactIndex(facts, int(max(facts[:, [0, 2]].max(), source)) + 1, relations)
+    return ref.two_hop_answers(index, source, first, second)
+
+
+def _tails(facts: Array, sources: Iterable[int], relation: int) -> list[int]:
+    """Return the tails for all the sources, in the order of the facts, repeated as they come."""
+    sources = set(sources)
+    return [t for h, r, t in facts.tolist() if r == relation and h in sources]
+
+
+def _tails_or_heads(facts: Array, sources: Iterable[int], relation: int) -> list[int]:
+    back = facts[:, ::-1]
+    return _tails(np.concatenate([facts, back]), sources, relation)
+
+
+def _two_hop_variant(
+    reach: Callable[[Array, Iterable[int], int], list[int]] = _tails,
+    middle: Callable[[list[int]], list[int]] = lambda z: z,
+    end: Callable[[list[int], int], Iterable[int]] = lambda y, source: sorted(set(y)),
+):
+    """Return two hops with something changed: a hop, who is in the middle, the list at the end."""
+
+    def hop(facts, source, first, second):
+        z = middle(reach(facts, [source], first))
+        return np.array(list(end(reach(facts, z, second), source)), dtype=int)
+
+    return hop
+
+
+def _once_for_each_middle(facts: Array, source: int, first: int, second: int) -> Array:
+    middle = sorted(set(_tails(facts, [source], first)))
+    return np.array(sorted(y for z in middle for y in set(_tails(facts, [z], second))), dtype=int)
+
+
+def _both_from_source(facts: Array, source: int, first: int, second: int) -> Array:
+    ends = (set(_tails(facts, [source], relation)) for relation in (first, second))
+    return np.array(sorted(set.intersection(*ends)), dtype=int)
+
+
+def _of_floats_if_empty(facts: Array, source: int, first: int, second: int) -> Array:
+    return np.array(two_hop(facts, source, first, second).tolist())
+
+
+_TWO_HOP_MISTAKES = (
+    Mistake(
+        _once_for_each_middle,
+        "Entities that are reached by several ways stand there several times; each is wanted once: "
+        "np.unique.",
+    ),
+    Mistake(
+        _two_hop_variant(end=lambda y, source: dict.fromkeys(y)),
+        "The entities are right, but not in ascending order: np.unique sorts as well.",
+    ),
+    Mistake(
+        lambda facts, source, first, second: two_hop(facts, source, second, first),
+        "You took the second relation first.",
+    ),
+    Mistake(
+        _two_hop_variant(middle=lambda z: z[:1]),
+        "You went on from one of the entities in the middle only; there may be several.",
+    ),
+    Mistake(
+        _two_hop_variant(_tails_or_heads),
+        "You went along the relations in both directions. A fact (h, r, t) leads from h to t.",
+    ),
+    Mistake(
+        _two_hop_variant(end=lambda y, source: sorted(set(y) - {source})),
+        "You left out the source. It may be its own answer: who shares a currency with you shares "
+        "it with themselves, too.",
+    ),
+    Mistake(
+        _both_from_source,
+        "You took both hops from the source. The second begins where the first ended.",
+    ),
+    Mistake(
+        _of_floats_if_empty,
+        "Where nothing is reached, your array is one of floats: np.array([]) is. Give it "
+        "dtype=int, or use np.unique of an array of integers.",
+    ),
+)
+
+
+def _two_hop_case(rng: np.random.Generator, number: int) -> Case:
+    entities, n = ((7, 43), (11, 67), (13, 83))[number % 3]
+    facts = np.unique(rng.integers([entities, 3, entities], size=(n, 3)), axis=0)
+    first, second = (int(r) for r in rng.permutation(3)[:2])
+    return Case((rng.permutation(facts), int(rng.integers(entities)), first, second))
+
+
+def _two_hop_cases(rng: np.random.Generator) -> list[Case]:
+    def draw(number: int) -> Case:
+        facts, source, first, second = _two_hop_case(rng, number).args
+        if number == 1:
+            missing = (facts[:, 0] == source) & (facts[:, 1] == first)
+            return Case((facts[~missing], source, first, second), note="nothing is reached")
+        if number == 2:
+            return Case((facts, source, first, first), note="the same relation twice")
+        return Case((facts, source, first, second))
+
+    return _telling(draw, two_hop, _TWO_HOP_MISTAKES)
+
+
+TWO_HOP = Exercise(
+    name="knowledge_graph.two_hop",
+    title="Two hops",
+    points=2,
+    stars=2,
+    reference=two_hop,
+    cases=_two_hop_cases,
+    mistakes=_TWO_HOP_MISTAKES,
+    hints=(
+        "First all z with the fact (source, first, z); then all y with a fact (z, second, y) for "
+        "any of these z.",
+        "A mask picks the facts: facts[:, 1] == second, and np.isin(facts[:, 0], middle) for all z "
+        "at once.",
+        "middle = facts[(facts[:, 0] == source) & (facts[:, 1] == first), 2]; then "
+        "np.unique(facts[np.isin(facts[:, 0], middle) & (facts[:, 1] == second), 2])",
+    ),
+)
+
+# --- a project: complete a graph -----------------------------------------------------------------
+
+REQUIRED_GAIN = 0.11
+"""In MRR over popularity on the same questions: how hard they are depends on the split."""
+BY_CHANCE = 0.05
+"""Above what guessing reaches, and below anything that has learnt."""
+
+
+def _visible(graph: KnowledgeGraph) -> KnowledgeGraph:
+    """Return the graph without its test facts: half of the validation facts take their place."""
+    middle = len(graph.valid) // 2
+    return dataclasses.replace(graph, valid=graph.valid[:middle], test=graph.valid[middle:])
+
+
+def complete_graph(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
+    """Return score(sources (B,), relations (B,)) -> scores (B, E), relations in [0, 2R)."""
+    from .training import Configuration, torch_scores, train
+
+    configuration = Configuration(
+        model="ComplEx",
+        dim=50,
+        reciprocal=True,
+        penalty=0.14,
+        penalty_power=3,
+        epochs=15,
+        learning_rate=0.03,
+        seed=seed,
+    )
+    score = torch_scores(train(configuration, graph, progress=False).model)
+    linked = np.zeros((graph.num_entities, graph.num_entities), dtype=bool)
+    linked[graph.train[:, 0], graph.train[:, 2]] = True
+    linked |= linked.T
+    # a careful split asks about no pair that training links
+    return lambda sources, relations: np.where(linked[sources], -1e9, score(sources, relations))
+
+
+def _complete_graph_cases(rng: np.random.Generator) -> list[Case]:
+    seed = int(rng.integers(10_000))
+    graph = _visible(load_cldr_graph(seed=seed))
+    return [Case((graph, seed), note=f"CLDR's facts, split by seed {seed}")]
+
+
+def judge_scores(case: Case, answer: ScoreFunction) -> str | None:
+    """Say what is wrong with a score function on the facts it has not seen, None if it is fine."""
+    if not callable(answer):
+        return (
+            "Return a function score(sources, relations) that takes two arrays (B,) of integers "
+            "and returns the scores (B, E) of all entities."
+        )
+    visible, seed = case.args
+    graph = load_cldr_graph(seed=seed)
+    index = ref.FactIndex(graph.facts, graph.num_entities, graph.num_relations)
+
+    def mrr(questions: Array) -> float:
+        return ref.evaluate(answer, questions, index).metrics().mrr
+
+    unseen = graph.questions("test")
+    some = answer(*unseen[:3, :2].T)
+    if not isinstance(some, np.ndarray) or some.shape != (3, graph.num_entities):
+        return (
+            f"For 3 questions score must return a NumPy array of shape (3, {graph.num_entities}), "
+            "a score for each entity; a tensor becomes one by .numpy(), as `torch_scores` does."
+        )
+    found = mrr(unseen)
+    popularity = ref.Popularity.of(visible.train, graph.num_entities, graph.num_relations)
+    popular = ref.evaluate(popularity, unseen, index).metrics().mrr
+    if found >= popular + REQUIRED_GAIN:
+        return None
+    if found < BY_CHANCE:
+        return (
+            f"The filtered MRR on the hidden facts is below {BY_CHANCE}: that is guessing. Either "
+            "the model is still untrained, or it was trained to nothing (a penalty that is too "
+            "large does that), or its large scores are the bad ones."
+        )
+    verdict = (
+        f"The filtered MRR on the hidden facts is {found:.3f}. The most popular answers, whatever "
+        f"the source, have {popular:.3f}, and you should be at least {REQUIRED_GAIN} above it."
+    )
+    by_heart = mrr(visible.questions("train")[::7])
+    if by_heart > 2 * found:
+        verdict += (
+            f" On the facts that it was given it has {by_heart:.3f}: it learnt them by heart. Hold "
+            "it back by a penalty."
+        )
+    return verdict
+
+
+def _popular(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
+    baseline = ref.Popularity.of(graph.train, graph.num_entities, graph.num_relations)
+    return lambda sources, relations: baseline(sources, relations)
+
+
+def _untrained(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
+    model = ref.ComplEx(graph.num_entities, graph.num_relations, 8)
+    params = model.init(np.random.default_rng(seed))
+    return lambda sources, relations: model.forward(params, sources, relations)[0]
+
+
+COMPLETE_GRAPH = Exercise(
+    name="knowledge_graph.complete_graph",
+    title="Project: complete the graph",
+    points=5,
+    stars=3,
+    reference=complete_graph,
+    cases=_complete_graph_cases,
+    mistakes=(
+        Mistake(
+            _popular,
+            "These are the most popular answers of each relation. As a baseline they are hard to "
+            "beat, but they name the same currency for every country: the source must count.",
+        ),
+        Mistake(
+            _untrained,
+            "This is guessing: the model is still untrained, or was trained to nothing (a penalty "
+            "that is too large does that), or its large scores are the bad ones.",
+        ),
+    ),
+    hints=(
+        "`Configuration`, `train` and `torch_scores` from bigmodel_edu.knowledge_graph.training "
+        "do nearly everything; measure on the validation part, "
+        '`evaluate(score, graph.questions("valid"), index)`.',
+        "ComplEx does well here. Without a penalty it learns the facts by heart: try penalty=0.05, "
+        "0.1, 0.15, which is N3 (much more, and it learns nothing). And give the inverse relations "
+        "embeddings of their own: reciprocal=True.",
+        'train(Configuration(model="ComplEx", dim=50, reciprocal=True, penalty=0.14, '
+        "epochs=15, learning_rate=0.03, seed=seed), graph).model, and torch_scores of it. Then use "
+        "what the split gives away: no hidden fact is about a pair that graph.train links.",
+    ),
+    judge=judge_scores,
+)
+
+EXERCISES: tuple[Exercise, ...] = (
+    FILTERED_RANK,
+    RANKING_METRICS,
+    LEAKS,
+    TRANSE_SCORE,
+    COMPLEX_SCORE,
+    TURN_BACK,
+    COMPOSE,
+    MARGIN_GRADIENT,
+    BERNOULLI,
+    SELF_ADVERSARIAL_WEIGHTS,
+    RULE_CONFIDENCE,
+    TWO_HOP,
+    COMPLETE_GRAPH,
+)
