@@ -30,6 +30,7 @@ from . import reference
 # These are their own twins: NumPy's functions dispatch to CuPy. They run once per batch, on few
 # numbers beside those that are scored.
 from .reference import (
+    FactorPenalty,
     LogisticLoss,
     MarginLoss,
     SelfAdversarialLoss,
@@ -211,50 +212,28 @@ class ComplexDistance(Measured, reference.ComplexDistance):
 
 
 class OnKernels:
-    """What the twins of the models share: forward and backward that leave candidates in the table.
+    """What the twins of the models share: candidates are left in the table, and kernels add up.
 
-    The reference gathers them to an array (B, N, W), and scatters one of that size back.
+    The reference gathers candidates to an array (B, N, W), and scatters one of that size back. Its
+    `np.add.reduceat` would run here as well, but CuPy computes it from a running sum over all rows,
+    of which every row is a difference: in float32 that costs digits.
     """
 
-    def forward(
-        self, params: Params, sources: Array, relations: Array, candidates: Array | None = None
-    ) -> tuple[Array, Cache]:
-        self.expect_question(params, sources, relations, candidates)
-        entities = params["entity.weight"]
-        s, r = entities[sources], self.relation_rows_of(params, relations)
-        q = self.query(s, r)
-        if candidates is None:
-            scores = self.matching.score_all(q, entities)
-        elif candidates.ndim == 1:
-            scores = self.matching.score_all(q, entities[candidates])
-        else:
-            scores = self.matching.score_chosen(q, entities, candidates)
-        return scores, (sources, relations, candidates, s, r, q, scores)
+    scatter_add = staticmethod(scatter_add)
 
-    def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        sources, relations, candidates, s, r, q, scores = cache
+    def match(self, q: Array, entities: Array, candidates: Array | None) -> tuple[Array, Cache]:
+        if candidates is None or candidates.ndim == 1:
+            return super().match(q, entities, candidates)
+        scores = self.matching.score_chosen(q, entities, candidates)
+        return scores, (candidates, (q, scores))
+
+    def match_backward(self, cache: Cache, entities: Array, dy: Array) -> tuple[Array, Array]:
+        candidates, match_cache = cache
+        if candidates is None or candidates.ndim == 1:
+            return super().match_backward(cache, entities, dy)
+        q, scores = match_cache
         expect_shape("dy", dy, *scores.shape)
-        entities = params["entity.weight"]
-        if candidates is None:
-            dq, d_entities = self.matching.all_backward(q, entities, scores, dy)
-        elif candidates.ndim == 1:
-            dq, dt = self.matching.all_backward(q, entities[candidates], scores, dy)
-            d_entities = scatter_add(candidates, dt, entities)
-        else:
-            dq, d_entities = self.matching.chosen_backward(q, entities, candidates, scores, dy)
-        ds, dr = self.query_backward(s, r, dq)
-        grads = {
-            "entity.weight": d_entities + scatter_add(sources, ds, entities),
-            "relation.weight": self.scatter_relations(params, relations, dr),
-        }
-        return (None, None, None), grads
-
-    def scatter_relations(self, params: Params, relations: Array, dr: Array) -> Array:
-        table = params["relation.weight"]
-        if not self.reciprocal:
-            dr = cp.where(self.is_inverse(relations), self.inverse(dr), dr)
-            relations = relations % self.num_relations
-        return scatter_add(relations, dr, table)
+        return self.matching.chosen_backward(q, entities, candidates, scores, dy)
 
 
 @dataclass(frozen=True)
@@ -283,28 +262,6 @@ class RotatE(OnKernels, reference.RotatE):
     @property
     def matching(self) -> Measured:
         return ComplexDistance()
-
-
-@dataclass(frozen=True)
-class FactorPenalty(reference.FactorPenalty):
-    """For a model of this module. Gradients are added up row by row.
-
-    The reference's `np.add.reduceat` would run here as well, but CuPy computes it from a running
-    sum over all rows, of which every row is a difference: in float32 that costs digits.
-    """
-
-    def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        ids = cache
-        batch = len(ids["relation.weight"])
-        grads = {name: cp.zeros_like(params[name]) for name in ids}
-        for name, rows in self.penalized(ids).items():
-            x = params[name][rows]
-            sizes = self.sizes(name, x)
-            if sizes.shape != x.shape:  # one modulus for the real and the imaginary part
-                sizes = cp.concatenate((sizes, sizes), axis=-1)
-            dx = self.power * sizes ** (self.power - 2) * x * (dy / batch)
-            grads[name] = scatter_add(rows, dx, params[name])
-        return (None, None, None), grads
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bigmodel_edu import catalogue
 from bigmodel_edu.errors import DTypeError, HyperparameterError, ShapeError
 from bigmodel_edu.knowledge_graph import torch_impl
 from bigmodel_edu.knowledge_graph.reference import (
@@ -211,66 +210,3 @@ def test_weights_that_do_not_fit():
 def test_hyperparameters_without_a_meaning(make, name):
     with pytest.raises(HyperparameterError, match=f"{name} is .*, expected a"):
         make()
-
-
-# Broken on purpose
-
-
-SLIPS = [
-    ("reference/losses.py", "lacking > 0", "lacking > -9", "margin_loss"),
-    (
-        "reference/losses.py",
-        "self.margin - positive[:, None] + n",
-        "-positive[:, None] + n",
-        "margin_loss",
-    ),
-    ("reference/losses.py", "dy / violated.size", "dy / len(violated)", "margin_loss"),
-    ("reference/losses.py", "-d_negative.sum(axis=1)", "-d_negative.mean(axis=1)", "margin_loss"),
-    (
-        "reference/losses.py",
-        "softplus(-positive).sum()",
-        "softplus(positive).sum()",
-        "logistic_loss",
-    ),
-    (
-        "reference/losses.py",
-        "return total / (positive.size + negative.size)",
-        "return total / negative.size",
-        "logistic_loss",
-    ),
-    (
-        "reference/losses.py",
-        "scale * sigmoid(negative)), {}",
-        "scale * sigmoid(-negative)), {}",
-        "logistic_loss",
-    ),
-    (
-        "reference/losses.py",
-        "negative + self.margin",
-        "negative - self.margin",
-        "self_adversarial_loss",
-    ),
-    ("reference/losses.py", "scale * weights * sig", "scale * sig", "self_adversarial_loss"),
-    (
-        "reference/losses.py",
-        "softmax(self.temperature * n",
-        "softmax(n",
-        "self_adversarial_weights",
-    ),
-    ("torch_impl/losses.py", "negative).mean()", "negative).sum()", "margin_loss"),
-    ("torch_impl/losses.py", "labels[:, 0] = 1", "labels[:, 1] = 1", "logistic_loss"),
-    ("torch_impl/losses.py", ").sum(dim=1)", ").mean(dim=1)", "self_adversarial_loss"),
-]
-
-
-@pytest.mark.parametrize(
-    ("file", "line", "slip", "name"), SLIPS, ids=[f"{line} → {slip}" for _, line, slip, _ in SLIPS]
-)
-def test_a_slip_in_one_line_is_caught(file, line, slip, name, break_line, caught_by):
-    break_line("knowledge_graph", file, line, slip)
-    assert caught_by(catalogue.component(f"knowledge_graph.{name}"))
-
-
-def test_nothing_is_caught_without_a_slip(caught_by):
-    names = {name for *_, name in SLIPS}
-    assert not {n for n in names if caught_by(catalogue.component(f"knowledge_graph.{n}"))}

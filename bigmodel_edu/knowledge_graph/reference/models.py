@@ -61,6 +61,7 @@ class EmbeddingModel(Layer):
     has_complex_entities: ClassVar[bool] = False
     has_complex_relations: ClassVar[bool] = False
     has_angles: ClassVar[bool] = False  # of relations, in place of numbers
+    scatter_add: ClassVar = staticmethod(scatter_add)  # of gradients; a twin may have its own
 
     def __post_init__(self) -> None:
         for name in ("num_entities", "num_relations", "dim"):
@@ -114,26 +115,33 @@ class EmbeddingModel(Layer):
         self.expect_question(params, sources, relations, candidates)
         entities = params["entity.weight"]
         s, r = entities[sources], self.relation_rows_of(params, relations)
-        q = self.query(s, r)
-        t = entities if candidates is None else entities[candidates]
-        scores, match_cache = self.matching.forward(q, t)
-        return scores, (sources, relations, candidates, s, r, match_cache)
+        scores, match_cache = self.match(self.query(s, r), entities, candidates)
+        return scores, (sources, relations, s, r, match_cache)
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        sources, relations, candidates, s, r, match_cache = cache
-        dq, dt = self.matching.backward(match_cache, dy)
-        ds, dr = self.query_backward(s, r, dq)
+        sources, relations, s, r, match_cache = cache
         entities = params["entity.weight"]
-        d_entities = scatter_add(sources, ds, entities)
-        if candidates is None:
-            d_entities += dt
-        else:
-            d_entities += scatter_add(candidates.ravel(), dt.reshape(-1, dt.shape[-1]), entities)
+        dq, d_entities = self.match_backward(match_cache, entities, dy)
+        ds, dr = self.query_backward(s, r, dq)
         grads = {
-            "entity.weight": d_entities,
+            "entity.weight": d_entities + self.scatter_add(sources, ds, entities),
             "relation.weight": self.scatter_relations(params, relations, dr),
         }
         return (None, None, None), grads
+
+    def match(self, q: Array, entities: Array, candidates: Array | None) -> tuple[Array, Cache]:
+        """Return the scores of queries (B, W) and their candidates, rows of the table (E, W)."""
+        t = entities if candidates is None else entities[candidates]
+        scores, cache = self.matching.forward(q, t)
+        return scores, (candidates, cache)
+
+    def match_backward(self, cache: Cache, entities: Array, dy: Array) -> tuple[Array, Array]:
+        """Return the gradients of the queries and of the whole table, given that of the scores."""
+        candidates, match_cache = cache
+        dq, dt = self.matching.backward(match_cache, dy)
+        if candidates is None:
+            return dq, dt
+        return dq, self.scatter_add(candidates.ravel(), dt.reshape(-1, dt.shape[-1]), entities)
 
     def relation_rows_of(self, params: Params, relations: Array) -> Array:
         """Return the rows (B, W') that stand for the relations, inverted where asked for."""
@@ -147,9 +155,9 @@ class EmbeddingModel(Layer):
         """Return the gradient of the table of relations, given that of the rows used."""
         table = params["relation.weight"]
         if self.reciprocal:
-            return scatter_add(relations, dr, table)
+            return self.scatter_add(relations, dr, table)
         dr = np.where(self.is_inverse(relations), self.inverse(dr), dr)
-        return scatter_add(relations % self.num_relations, dr, table)
+        return self.scatter_add(relations % self.num_relations, dr, table)
 
     def is_inverse(self, relations: Array) -> Array:
         """Return which of the relations (B,) are inverses: booleans (B, 1)."""

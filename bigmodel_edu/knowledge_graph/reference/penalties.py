@@ -6,7 +6,6 @@ import numpy as np
 
 from bigmodel_edu.errors import HyperparameterError
 from bigmodel_edu.layer import Array, Cache, Gradients, Layer, Params, expect_shape
-from bigmodel_edu.lstm.reference import scatter_add
 
 from .complex_numbers import moduli
 from .models import EmbeddingModel
@@ -61,7 +60,8 @@ class FactorPenalty(Layer):
             if sizes.shape != x.shape:  # one modulus for the real and the imaginary part
                 sizes = np.concatenate((sizes, sizes), axis=-1)
             dx = self.power * sizes ** (self.power - 2) * x  # the gradient of |x|ᵖ
-            grads[name] = scatter_add(rows, dx * (dy / len(ids["relation.weight"])), params[name])
+            dx = dx * (dy / len(ids["relation.weight"]))
+            grads[name] = self.model.scatter_add(rows, dx, params[name])
         return (None, None, None), grads
 
     def penalized(self, ids: dict[str, Array]) -> dict[str, Array]:
