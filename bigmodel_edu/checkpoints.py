@@ -10,7 +10,8 @@ that dies at any moment leaves the checkpoint from before.
 
 A checkpoint that is to resume "to the same numbers" holds more than the parameters: the
 optimizer's state, and where each random generator stood. `generator_state` is for NumPy's
-generators, `torch_training_state` for a PyTorch module, its optimizer and PyTorch's own generator.
+generators, `torch_training_state` for a PyTorch module, its optimizer and PyTorch's own generator;
+`save_training` and `resume_training` do all of it for a training in PyTorch.
 """
 
 from __future__ import annotations
@@ -255,6 +256,50 @@ def load_torch_training_state(
     torch.set_rng_state(torch.from_numpy(arrays["rng.cpu"].copy()))
     if "rng.cuda" in arrays and torch.cuda.is_available():
         torch.cuda.set_rng_state(torch.from_numpy(arrays["rng.cuda"].copy()))
+
+
+def save_training(
+    folder: str | Path,
+    module: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    step: int,
+    configuration: Any,
+    arrays: Mapping[str, Array] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    keep: int = 2,
+) -> Path:
+    """Write what a training in PyTorch needs to go on, `arrays` among it, as `save_in` does."""
+    state = torch_training_state(module, optimizer) | dict(arrays or {})
+    return save_in(folder, state, step=step, configuration=configuration, extra=extra, keep=keep)
+
+
+def resume_training(
+    folder: str | Path,
+    module: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    configuration: Any,
+    *,
+    may_differ: Collection[str] = (),
+) -> Checkpoint | None:
+    """Bring module and optimizer to where the latest checkpoint in the folder was made.
+
+    Returns the checkpoint, for the step and whatever else it holds; None if there is none.
+
+    Raises:
+        CheckpointError: it is damaged, or of another training.
+    """
+    path = latest(folder)
+    if path is None:
+        return None
+    checkpoint = load(path, configuration, may_differ=may_differ)
+    load_torch_training_state(checkpoint.arrays, module, optimizer)
+    return checkpoint
+
+
+def parameters_of(module: torch.nn.Module) -> Params:
+    """Return a copy of a module's parameters and buffers as NumPy arrays."""
+    return {name: value.numpy(force=True).copy() for name, value in module.state_dict().items()}
 
 
 def _optimizer_state(arrays: Params, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

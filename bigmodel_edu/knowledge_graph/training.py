@@ -23,7 +23,7 @@ from bigmodel_edu.data import KnowledgeGraph
 from bigmodel_edu.errors import HyperparameterError, UnknownName, did_you_mean
 from bigmodel_edu.layer import Array, Layer, Params, expect_count, expect_not_negative
 from bigmodel_edu.neural_nets.reference import Adam, CrossEntropy
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.neural_nets.training import expect_finite_loss
 
 from . import reference, torch_impl
 from .reference import FactIndex
@@ -254,7 +254,12 @@ class Training:
         for batch in self.batches.epoch(self.epoch):
             loss = self.loss(batch)
             losses.append(loss.item())
-            _expect_finite(losses[-1], self.epoch, self.model.state_dict())
+            expect_finite_loss(
+                losses[-1],
+                f"in epoch {self.epoch}",
+                self.epoch,
+                lambda: checkpoints.parameters_of(self.model),
+            )
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -274,23 +279,20 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint; of the model without an encoder."""
-        checkpoints.save_in(
+        checkpoints.save_training(
             folder,
-            checkpoints.torch_training_state(self.model, self.optimizer),
+            self.model,
+            self.optimizer,
             step=self.epoch,
             configuration=self.identity,
             extra={"losses": self.losses},
-            keep=2,
         )
 
     def resume(self, folder: Path) -> None:
         """Go on from the latest checkpoint in the folder, if there is one."""
-        path = checkpoints.latest(folder)
-        if path is None:
-            return
-        checkpoint = checkpoints.load(path, self.identity)
-        checkpoints.load_torch_training_state(checkpoint.arrays, self.model, self.optimizer)
-        self.epoch, self.losses = checkpoint.step, checkpoint.extra["losses"]
+        checkpoint = checkpoints.resume_training(folder, self.model, self.optimizer, self.identity)
+        if checkpoint is not None:
+            self.epoch, self.losses = checkpoint.step, checkpoint.extra["losses"]
 
 
 def train(
@@ -363,7 +365,7 @@ def train_numpy(
             of_batches = []
             for batch in batches.epoch(epoch):
                 loss, grads = loss_and_gradients(configuration, model, params, batch)
-                _expect_finite(loss, epoch, params)
+                expect_finite_loss(loss, f"in epoch {epoch}", epoch, params.copy)
                 params, state = optimizer.update(params, grads, state)
                 of_batches.append(loss)
                 bar.update()
@@ -425,13 +427,3 @@ def _with_penalty(
     _, more = penalty.backward(params, cache, np.asarray(configuration.penalty, amount.dtype))
     grads = {name: grads[name] + more[name] for name in grads}
     return loss + configuration.penalty * float(amount), grads
-
-
-def _expect_finite(loss: float, epoch: int, params: Any) -> None:
-    if not np.isfinite(loss):
-        raise NonFiniteLoss(
-            f"the loss in epoch {epoch} is {loss}, expected a finite number. Try a smaller "
-            "learning rate; the parameters from before this step are in the error's `params`.",
-            epoch,
-            {name: np.asarray(value).copy() for name, value in params.items()},
-        )

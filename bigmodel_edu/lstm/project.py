@@ -22,18 +22,18 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from bigmodel_edu import checkpoints
+from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.data import DocumentationSentences
 from bigmodel_edu.errors import HyperparameterError, LengthError
 from bigmodel_edu.layer import (
     Array,
-    Params,
     expect_count,
     expect_labels,
     with_prefix,
     without_prefix,
 )
 from bigmodel_edu.neural_nets.reference import Dropout
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.neural_nets.training import expect_finite_loss
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 PARTS = ("train", "validation", "test")
@@ -327,7 +327,13 @@ class _Training:
         tokens = torch.from_numpy(self.data.train.tokens[batch])
         labels = torch.from_numpy(self.data.train.labels[batch]).float()
         loss = F.binary_cross_entropy_with_logits(self.model(tokens), labels)
-        self._expect_finite(loss.item())
+        expect_finite_loss(
+            loss.item(),
+            f"of step {self.step}",
+            self.step,
+            lambda: parameters_of(self.model),
+            self.folder,
+        )
         self.optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.max_grad_norm)
@@ -349,38 +355,26 @@ class _Training:
         if self.history.best_epoch == len(self.history.validation_loss) - 1:
             self.best = parameters_of(self.model)
 
-    def _expect_finite(self, loss: float) -> None:
-        if np.isfinite(loss):
-            return
-        last = checkpoints.latest(self.folder)
-        raise NonFiniteLoss(
-            f"the loss of step {self.step} is {loss}, expected a finite number; try a smaller "
-            "learning rate. "
-            + (f"The last checkpoint is {last}." if last else "There is no checkpoint yet."),
-            self.step,
-            parameters_of(self.model),
-        )
-
     def save(self) -> None:
-        arrays = checkpoints.torch_training_state(self.model, self.optimizer)
-        arrays |= with_prefix("best", self.best) | {"order": self.order}
         extra = {"rng": checkpoints.generator_state(self.rng), "history": asdict(self.history)}
-        checkpoints.save_in(
+        checkpoints.save_training(
             self.folder,
-            arrays,
+            self.model,
+            self.optimizer,
             step=self.step,
             configuration=self.identity,
+            arrays=with_prefix("best", self.best) | {"order": self.order},
             extra=extra,
             keep=self.configuration.checkpoints_kept,
         )
 
     def resume(self) -> None:
         """Go to where the latest checkpoint was made, if there is one."""
-        path = checkpoints.latest(self.folder)
-        if path is None:
+        checkpoint = checkpoints.resume_training(
+            self.folder, self.model, self.optimizer, self.identity, may_differ=MAY_DIFFER
+        )
+        if checkpoint is None:
             return
-        checkpoint = checkpoints.load(path, self.identity, may_differ=MAY_DIFFER)
-        checkpoints.load_torch_training_state(checkpoint.arrays, self.model, self.optimizer)
         self.step = checkpoint.step
         self.best = without_prefix("best", checkpoint.arrays)
         self.order = checkpoint.arrays["order"]
@@ -391,11 +385,6 @@ class _Training:
         self.model.load_state_dict({k: torch.from_numpy(v) for k, v in self.best.items()})
         self.model.eval()
         return Result(self.model, self.history, *loss_and_accuracy(self.model, self.data.test))
-
-
-def parameters_of(model: nn.Module) -> Params:
-    """Return a copy of a module's parameters as NumPy arrays."""
-    return {name: value.numpy(force=True).copy() for name, value in model.state_dict().items()}
 
 
 def read_logs(folder: str | Path) -> dict[str, list[tuple[int, float]]]:

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from bigmodel_edu import checkpoints
+from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.errors import HyperparameterError, LengthError
-from bigmodel_edu.layer import Array, Params, expect_count, expect_shape
+from bigmodel_edu.layer import Array, expect_count, expect_shape
 from bigmodel_edu.neural_nets.reference import CosineSchedule, Dropout
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.neural_nets.training import expect_finite_loss
 
 from . import reference
 from .reference import CharacterTokenizer, NGramModel
@@ -216,7 +217,13 @@ class _Training:
         logits, *self.states = self.model(torch.from_numpy(self.inputs[:, piece]), *states)
         targets = torch.from_numpy(self.targets[:, piece])
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        self._expect_finite(loss.item())
+        expect_finite_loss(
+            loss.item(),
+            f"of step {self.step}",
+            self.step,
+            lambda: parameters_of(self.model),
+            self.folder,
+        )
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.max_grad_norm)
@@ -224,45 +231,30 @@ class _Training:
         self.step += 1
         self.step_loss.append(loss.item())
 
-    def _expect_finite(self, loss: float) -> None:
-        if not np.isfinite(loss):
-            last = checkpoints.latest(self.folder)
-            raise NonFiniteLoss(
-                f"the loss of step {self.step} is {loss}, expected a finite number; try a smaller "
-                "learning rate. "
-                + (f"The last checkpoint is {last}." if last else "There is no checkpoint yet."),
-                self.step,
-                parameters_of(self.model),
-            )
-
     def save(self) -> None:
-        arrays = checkpoints.torch_training_state(self.model, self.optimizer)
-        arrays |= {
+        states = {
             f"states.{i}": state.numpy(force=True).copy() for i, state in enumerate(self.states)
         }
-        checkpoints.save_in(
+        checkpoints.save_training(
             self.folder,
-            arrays,
+            self.model,
+            self.optimizer,
             step=self.step,
             configuration=self.identity,
+            arrays=states,
             extra={"step_loss": self.step_loss},
             keep=self.configuration.checkpoints_kept,
         )
 
     def resume(self) -> None:
         """Go to where the latest checkpoint was made, if there is one."""
-        path = checkpoints.latest(self.folder)
-        if path is None:
+        checkpoint = checkpoints.resume_training(
+            self.folder, self.model, self.optimizer, self.identity, may_differ=MAY_DIFFER
+        )
+        if checkpoint is None:
             return
-        checkpoint = checkpoints.load(path, self.identity, may_differ=MAY_DIFFER)
-        checkpoints.load_torch_training_state(checkpoint.arrays, self.model, self.optimizer)
         self.step, self.step_loss = checkpoint.step, checkpoint.extra["step_loss"]
         self.states = tuple(torch.from_numpy(checkpoint.arrays[f"states.{i}"]) for i in range(2))
-
-
-def parameters_of(model: nn.Module) -> Params:
-    """Return a copy of a module's parameters as NumPy arrays."""
-    return {name: value.numpy(force=True).copy() for name, value in model.state_dict().items()}
 
 
 def write(

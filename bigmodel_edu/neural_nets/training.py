@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from bigmodel_edu import checkpoints
 from bigmodel_edu.data.validation import validate_examples
 from bigmodel_edu.errors import BookError, HyperparameterError
 from bigmodel_edu.layer import Array, Layer, Params, expect_count, without_prefix
@@ -54,6 +56,32 @@ class NonFiniteLoss(BookError, ArithmeticError):
         self.step = step
         self.params = params
         self.history = History()
+
+
+def expect_finite_loss(
+    loss: float,
+    when: str,
+    step: int,
+    params: Callable[[], Params],
+    folder: str | Path | None = None,
+) -> None:
+    """Raise NonFiniteLoss unless the loss is a finite number.
+
+    `when` says which one it is ("of step 7"), `params` returns the parameters from before the step,
+    and `folder` is where the training keeps its checkpoints.
+    """
+    if np.isfinite(loss):
+        return
+    kept = ""
+    if folder is not None:
+        last = checkpoints.latest(folder)
+        kept = f" The last checkpoint is {last}." if last else " There is no checkpoint yet."
+    raise NonFiniteLoss(
+        f"the loss {when} is {loss}, expected a finite number. Try a smaller learning rate; the "
+        f"parameters from before this step are in the error's `params`.{kept}",
+        step,
+        params(),
+    )
 
 
 def minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Iterator[Array]:

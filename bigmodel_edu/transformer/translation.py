@@ -18,6 +18,7 @@ from torch import nn
 from tqdm import tqdm
 
 from bigmodel_edu import checkpoints
+from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.data import CldrDates, DatePairs
 from bigmodel_edu.errors import HyperparameterError, LengthError, TokenError, UnknownName
 from bigmodel_edu.layer import Array, expect_count
@@ -29,7 +30,7 @@ from bigmodel_edu.neural_nets.reference import (
     WarmUp,
     clip_gradients_by_norm,
 )
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.neural_nets.training import expect_finite_loss
 
 from . import reference
 from .torch_impl import Transformer
@@ -270,7 +271,9 @@ class Training:
             ignore_index=PADDING,
             label_smoothing=self.configuration.label_smoothing,
         )
-        self._expect_finite(loss.item())
+        expect_finite_loss(
+            loss.item(), f"of step {self.step}", self.step, lambda: parameters_of(self.model)
+        )
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.max_grad_norm)
@@ -281,33 +284,21 @@ class Training:
         self.losses.append(loss.item())
         return self.losses[-1]
 
-    def _expect_finite(self, loss: float) -> None:
-        if not np.isfinite(loss):
-            raise NonFiniteLoss(
-                f"the loss of step {self.step} is {loss}, expected a finite number. Try a smaller "
-                "learning rate; the parameters from before this step are in the error's `params`.",
-                self.step,
-                {name: value.numpy() for name, value in self.model.state_dict().items()},
-            )
-
     def save(self, folder: Path) -> None:
-        checkpoints.save_in(
+        checkpoints.save_training(
             folder,
-            checkpoints.torch_training_state(self.model, self.optimizer),
+            self.model,
+            self.optimizer,
             step=self.step,
             configuration=self.identity,
             extra={"losses": self.losses},
-            keep=2,
         )
 
     def resume(self, folder: Path) -> None:
         """Go on from the latest checkpoint in the folder, if there is one."""
-        path = checkpoints.latest(folder)
-        if path is None:
-            return
-        checkpoint = checkpoints.load(path, self.identity)
-        checkpoints.load_torch_training_state(checkpoint.arrays, self.model, self.optimizer)
-        self.step, self.losses = checkpoint.step, checkpoint.extra["losses"]
+        checkpoint = checkpoints.resume_training(folder, self.model, self.optimizer, self.identity)
+        if checkpoint is not None:
+            self.step, self.losses = checkpoint.step, checkpoint.extra["losses"]
 
 
 def train(
