@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ import pytest
 
 import bigmodel_edu
 from bigmodel_edu.components import Component
+from bigmodel_edu.cuda import on_cpu
 from bigmodel_edu.parity import ParityError, check, judges_of
 
 PACKAGE = Path(bigmodel_edu.__file__).parent
@@ -60,6 +62,25 @@ def break_line(tmp_path, monkeypatch):
     yield break_line
     for name in [m for m in sys.modules if m.partition(".")[0] in loaded]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def broken_twin():
+    """Return `broken_twin(chapter, edits)`: its CuPy twin on the CPU, with broken kernels.
+
+    `edits` are pairs of right and wrong text. What was compiled once is kept.
+    """
+
+    @cache
+    def broken_twin(chapter: str, edits: tuple[tuple[str, str], ...]) -> ModuleType:
+        def edit(source: str) -> str:
+            for right, wrong in edits:
+                source = source.replace(right, wrong)
+            return source
+
+        return on_cpu.twin_module(f"bigmodel_edu.{chapter}", edit=edit)
+
+    return broken_twin
 
 
 @pytest.fixture

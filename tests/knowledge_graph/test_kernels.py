@@ -6,7 +6,6 @@ here are their parts by hand, and what only kernels can get wrong.
 """
 
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -432,16 +431,6 @@ def packed(mutants):
 ROUNDS = packed(STRUCTURE) + packed(OF_MEASURES) + packed(SHARED_BY_ALL)
 
 
-@cache
-def broken_twin(edits):
-    def edit(source: str) -> str:
-        for right, wrong in edits:
-            source = source.replace(right, wrong)
-        return source
-
-    return on_cpu.twin_module("bigmodel_edu.knowledge_graph", edit=edit)
-
-
 @pytest.mark.parametrize(
     ("mutant", "together"),
     [
@@ -451,10 +440,10 @@ def broken_twin(edits):
     ],
 )
 @pytest.mark.usefixtures("twin")
-def test_a_broken_kernel_is_caught(mutant, together):
+def test_a_broken_kernel_is_caught(mutant, together, broken_twin):
     kind, right, _ = mutant
     assert kernel_source(KERNELS).count(right) == 1
-    broken = broken_twin(tuple((right, wrong) for _, right, wrong in together))
+    broken = broken_twin("knowledge_graph", tuple((right, wrong) for _, right, wrong in together))
     with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
         search(kind, broken)
 

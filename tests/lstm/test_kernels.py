@@ -6,7 +6,6 @@ Sequences, stacks and models are put before the judges as components; here are t
 
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -297,16 +296,6 @@ def rounds() -> list[list[tuple[str, str, str]]]:
     return [*packed.values(), *([mutant] for mutant in SHARED_MUTANTS)]
 
 
-@cache
-def broken_twin(edits: tuple[tuple[str, str], ...]):
-    def edit(source: str) -> str:
-        for right, wrong in edits:
-            source = source.replace(right, wrong)
-        return source
-
-    return on_cpu.twin_module("bigmodel_edu.lstm", edit=edit)
-
-
 @pytest.mark.parametrize(
     ("mutant", "together"),
     [
@@ -316,10 +305,10 @@ def broken_twin(edits: tuple[tuple[str, str], ...]):
     ],
 )
 @pytest.mark.usefixtures("twin")
-def test_a_broken_kernel_is_caught(mutant, together):
+def test_a_broken_kernel_is_caught(mutant, together, broken_twin):
     name, right, _ = mutant
     assert kernel_source(KERNELS).count(right) == 1
-    broken = broken_twin(tuple((right, wrong) for _, right, wrong in together))
+    broken = broken_twin("lstm", tuple((right, wrong) for _, right, wrong in together))
     with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
         search(name, broken)
 

@@ -5,7 +5,6 @@ Sizes are primes, some longer than a block of 128 threads; one row and one colum
 
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -261,16 +260,6 @@ def rounds() -> list[list[tuple[str, str, str]]]:
     return [*packed.values(), *([mutant] for mutant in SHARED_MUTANTS)]
 
 
-@cache
-def broken_twin(edits: tuple[tuple[str, str], ...]):
-    def edit(source: str) -> str:
-        for right, wrong in edits:
-            source = source.replace(right, wrong)
-        return source
-
-    return on_cpu.twin_module("bigmodel_edu.neural_nets", edit=edit)
-
-
 @pytest.mark.parametrize(
     ("mutant", "together"),
     [
@@ -280,10 +269,10 @@ def broken_twin(edits: tuple[tuple[str, str], ...]):
     ],
 )
 @pytest.mark.usefixtures("twin")
-def test_a_broken_kernel_is_caught(mutant, together):
+def test_a_broken_kernel_is_caught(mutant, together, broken_twin):
     name, right, _ = mutant
     assert right in kernel_source(KERNELS)
-    broken = broken_twin(tuple((right, wrong) for _, right, wrong in together))
+    broken = broken_twin("neural_nets", tuple((right, wrong) for _, right, wrong in together))
     with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
         search(name, broken)
 
