@@ -36,6 +36,7 @@ from .triples import (
     load_fb15k237,
     load_umls,
     load_wn18rr,
+    questions_of,
     read_triples,
     split_facts,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "load_umls",
     "load_wn18rr",
     "load_writing",
+    "questions_of",
     "read_idx",
     "read_triples",
     "split_facts",

@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from bigmodel_edu.errors import UnknownName
+
 from .cldr_names import NAME_LANGUAGES, find_locale
 from .triples import KnowledgeGraph, Triple, split_facts
 
@@ -102,9 +104,15 @@ def cldr_names_of(
     "en" if English is among the `locales`.
 
     Raises:
-        UnknownName: CLDR has no such locale.
+        UnknownName: CLDR has no such locale, or an entity is of no kind of this graph.
     """
     names = entities.entities if isinstance(entities, KnowledgeGraph) else tuple(entities)
+    for name in names:
+        if name.partition(":")[0] not in _NAMERS:
+            raise UnknownName(
+                f"{name!r} is no entity of the CLDR graph, expected a kind and a code such as "
+                f"'territory:CH'; the kinds are {', '.join(_NAMERS)}."
+            )
     found: dict[str, dict[str, str]] = {name: {} for name in names}
     for tag in locales:
         locale = find_locale(tag)

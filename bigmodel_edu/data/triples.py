@@ -27,6 +27,12 @@ class GraphError(BookError, ValueError):
     """Facts do not make a graph to train and to judge a model on."""
 
 
+def questions_of(facts: np.ndarray, num_relations: int) -> np.ndarray:
+    """Return the 2n questions (2n, 3) of n facts: for the tails, then, inverted, for the heads."""
+    h, r, t = facts.T
+    return np.concatenate([facts, np.stack([t, r + num_relations, h], axis=1)])
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class KnowledgeGraph:
     """E entities, R relations and the facts between them, in three parts.
@@ -95,9 +101,7 @@ class KnowledgeGraph:
         A row is (source, relation, target). First come the questions for tails, (h, r, t), then
         those for heads, which ask for the tail of the inverse relation: (t, r + R, h).
         """
-        h, r, t = self.part(part).T
-        heads = np.stack([t, r + self.num_relations, h], axis=1)
-        return np.concatenate([self.part(part), heads])
+        return questions_of(self.part(part), self.num_relations)
 
     def entity(self, name: str) -> int:
         """Return the number of an entity."""

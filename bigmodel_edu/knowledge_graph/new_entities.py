@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
-from bigmodel_edu.data import KnowledgeGraph, NewEntities, cldr_names_of, leaks
+from bigmodel_edu.data import KnowledgeGraph, NewEntities, cldr_names_of, leaks, questions_of
 from bigmodel_edu.errors import LengthError, UnknownName, did_you_mean
 from bigmodel_edu.layer import Array
 
@@ -139,10 +139,9 @@ def questions_of_new(new: NewEntities) -> tuple[Array, Array]:
     Facts about two entities that a known fact links are left out: they would be half an answer.
     """
     graph: KnowledgeGraph = new.graph
-    leaked = {tuple(fact) for fact in leaks(new.known, new.asked).tolist()}
-    asked = np.array([fact for fact in new.asked.tolist() if tuple(fact) not in leaked])
-    mirrored = asked[:, ::-1] + np.array([0, graph.num_relations, 0])
-    both = np.concatenate((asked, mirrored))
+    leaked = leaks(new.known, new.asked)
+    is_leaked = (new.asked[:, None] == leaked).all(axis=-1).any(axis=1)
+    both = questions_of(new.asked[~is_leaked], graph.num_relations)
     return both[both[:, 0] >= graph.num_entities], both[both[:, 2] >= graph.num_entities]
 
 

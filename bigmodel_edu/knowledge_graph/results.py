@@ -45,23 +45,10 @@ CLDR_SETTINGS: dict[str, Configuration] = {
 }
 
 UMLS_SETTINGS: dict[str, Configuration] = {
-    "TransE": Configuration(model="TransE", dim=100, epochs=100, learning_rate=0.02),
-    "DistMult": Configuration(
-        model="DistMult", dim=100, epochs=100, learning_rate=0.02, penalty=0.01, reciprocal=True
-    ),
-    "ComplEx": Configuration(
-        model="ComplEx", dim=50, epochs=100, learning_rate=0.02, penalty=0.01, reciprocal=True
-    ),
-    "RotatE": Configuration(
-        model="RotatE",
-        dim=50,
-        epochs=100,
-        learning_rate=0.02,
-        loss="self_adversarial",
-        margin=6.0,
-        negatives=32,
-    ),
+    name: replace(settings, epochs=100, learning_rate=0.02, penalty=settings.penalty / 10)
+    for name, settings in CLDR_SETTINGS.items()
 }
+UMLS_SETTINGS["RotatE"] = replace(UMLS_SETTINGS["RotatE"], margin=6.0, negatives=32)
 
 WN18RR_SETTINGS: dict[str, Configuration] = {
     "ComplEx": Configuration(
@@ -99,12 +86,11 @@ def cldr_table(
     found: dict[str, list[Evaluation]] = {}
     for seed in seeds:
         graph = load_cldr_graph(seed=seed)
-        for name, score in baselines(graph).items():
-            found.setdefault(name, []).append(judged(score, graph))
-        for name, configuration in CLDR_SETTINGS.items():
-            own = None if folder is None else folder / f"{graph.name}-{name}-{seed}"
-            model = train(replace(configuration, seed=seed), graph, own).model
-            found.setdefault(name, []).append(judged(torch_scores(model), graph))
+        settings = {name: replace(own, seed=seed) for name, own in CLDR_SETTINGS.items()}
+        once = {name: judged(score, graph) for name, score in baselines(graph).items()}
+        once |= models_judged(graph, settings, folder, ending=f"-{seed}")
+        for name, evaluation in once.items():
+            found.setdefault(name, []).append(evaluation)
     return found
 
 
@@ -112,11 +98,21 @@ def public_table(
     graph: KnowledgeGraph, settings: dict[str, Configuration], folder: Path | None = None
 ) -> dict[str, list[Evaluation]]:
     """Return the evaluation of a public graph's test facts for each model."""
+    return {name: [one] for name, one in models_judged(graph, settings, folder).items()}
+
+
+def models_judged(
+    graph: KnowledgeGraph,
+    settings: dict[str, Configuration],
+    folder: Path | None,
+    ending: str = "",
+) -> dict[str, Evaluation]:
+    """Train each model, its checkpoints in a folder of its own if asked for, and judge it."""
     found = {}
     for name, configuration in settings.items():
-        own = None if folder is None else folder / f"{graph.name}-{name}"
+        own = None if folder is None else folder / f"{graph.name}-{name}{ending}"
         model = train(configuration, graph, own).model
-        found[name] = [judged(torch_scores(model), graph)]
+        found[name] = judged(torch_scores(model), graph)
     return found
 
 

@@ -188,3 +188,9 @@ def test_territories_can_be_held_out(graph):
     assert len(new.names) == round(0.1 * graph.kinds.count("territory"))
     assert len(new.known) == 3 * len(new.names)
     assert new.left_out == ()
+
+
+@pytest.mark.parametrize("name", ["Switzerland", "planet:mars"])
+def test_names_of_what_is_no_entity_of_this_graph(name):
+    with pytest.raises(UnknownName, match=f"{name}' is no entity of the CLDR graph, expected a ki"):
+        cldr_names_of(["territory:CH", name])

@@ -253,3 +253,11 @@ def test_the_index_holds_old_and_new_facts(new):
     for facts in (new.graph.test, new.known, new.asked):
         assert index.contains(*facts.T).all()
         assert index.contains(facts[:, 2], facts[:, 1] + R, facts[:, 0]).all()
+
+
+def test_questions_about_a_pair_that_a_known_fact_links_are_left_out():
+    asked = np.array([(E, 1, 1), (1, 1, E), (E, 1, 4)])
+    new = NewEntities(ring(), ("x",), (), (), np.array([(E, 0, 1)]), asked, ())
+    from_new, to_new = questions_of_new(new)
+    assert from_new.tolist() == [[E, 1, 4]]
+    assert to_new.tolist() == [[4, 1 + R, E]]
