@@ -22,23 +22,18 @@ from .downloads import (
 )
 from .fashion_mnist import CLASS_NAMES as FASHION_MNIST_CLASS_NAMES
 from .fashion_mnist import FashionMNIST, load_fashion_mnist, read_idx
+from .graph import GraphError, KnowledgeGraph, questions_of
+from .graph_splits import NewEntities, hold_out_entities, leaks, split_facts
 from .overview import INCLUDED, Included, describe
 from .sentences import DocumentationSentences, load_documentation_sentences
 from .text import load_tiny_shakespeare
 from .triples import (
-    GraphError,
-    KnowledgeGraph,
-    NewEntities,
     graph_from_files,
     graph_from_triples,
-    hold_out_entities,
-    leaks,
     load_fb15k237,
     load_umls,
     load_wn18rr,
-    questions_of,
     read_triples,
-    split_facts,
 )
 from .validation import NonFiniteError, validate_examples
 from .writing import Writing, load_python_topics, load_writing

@@ -11,7 +11,9 @@ import numpy as np
 from bigmodel_edu.errors import UnknownName
 
 from .cldr_names import NAME_LANGUAGES, find_locale
-from .triples import KnowledgeGraph, Triple, split_facts
+from .graph import KnowledgeGraph
+from .graph_splits import split_facts
+from .triples import Triple
 
 # relation: (kind of head, kind of tail, what it says)
 RELATIONS: dict[str, tuple[str, str, str]] = {

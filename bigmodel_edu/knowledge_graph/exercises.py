@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bigmodel_edu.data import KnowledgeGraph, load_cldr_graph, triples
+from bigmodel_edu.data import KnowledgeGraph, graph_splits, load_cldr_graph
 from bigmodel_edu.labs import Case, Exercise, Mistake
 from bigmodel_edu.labs.comparing import compare
 from bigmodel_edu.layer import Array
@@ -312,7 +312,7 @@ RANKING_METRICS = Exercise(
 
 def leaks(train: Array, test: Array) -> Array:
     """Return booleans (n_test,): a fact of train links the two entities of the test fact."""
-    return np.array([len(triples.leaks(train, fact[None])) > 0 for fact in test], dtype=bool)
+    return np.array([len(graph_splits.leaks(train, fact[None])) > 0 for fact in test], dtype=bool)
 
 
 def _leaks_variant(keys: Callable[[Array], Iterable], keys_of_test: Callable | None = None):
