@@ -1260,6 +1260,7 @@ COMPLETE_GRAPH = Exercise(
     name="knowledge_graph.complete_graph",
     title="Project: complete the graph",
     points=5,
+    gradable=False,
     stars=3,
     reference=complete_graph,
     cases=_complete_graph_cases,

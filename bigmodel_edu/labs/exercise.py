@@ -46,6 +46,8 @@ class Exercise:
         is wrong. Without a judge the answer must equal the reference's.
     tolerance: largest accepted relative error, see `TOLERANCE`.
     parts: what the parts of an answer that is a tuple are called, for the messages.
+    gradable: whether questions and answers are numbers, texts and arrays, which a course can
+        grade; False for a project whose answer is a program itself, such as a trained model.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Exercise:
     judge: Callable[[Case, Any], str | None] | None = None
     tolerance: float = TOLERANCE
     parts: tuple[str, ...] = ()
+    gradable: bool = True
 
     def __post_init__(self) -> None:
         if self.stars not in (1, 2, 3):

@@ -1018,6 +1018,7 @@ BEAT_THE_NGRAMS = Exercise(
     name="lstm.beat_the_ngrams",
     title="Project: beat the n-grams",
     points=5,
+    gradable=False,
     stars=3,
     reference=beat_the_ngrams,
     cases=_project_cases,

@@ -1036,6 +1036,7 @@ DIGITS_UNDER_BUDGET = Exercise(
     name="neural_nets.digits_under_budget",
     title="Project: better digits under a parameter budget",
     points=5,
+    gradable=False,
     stars=3,
     reference=digits_under_budget,
     cases=_digits_cases,

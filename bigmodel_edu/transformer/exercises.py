@@ -1294,6 +1294,7 @@ TRANSLATE = Exercise(
     name="transformer.translate",
     title="Project: translate dates",
     points=5,
+    gradable=False,
     stars=3,
     reference=translate,
     cases=_translate_cases,
