@@ -1,0 +1,257 @@
+"""What is taken from a student's notebook: one function, and the definitions that it needs.
+
+Only imports, definitions and constants count; training cells, plots and magics do not run. This
+file is run in the student's process, not in the grader: nothing of a notebook is parsed where the
+references are. It imports Python's own library only.
+"""
+
+import ast
+import json
+import re
+import symtable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+MAX_CELLS = 10_000
+_RUNS_PYTHON = re.compile(r"%%(time|timeit|capture|prun|mem\w*)\b[^\n]*\n")
+_MAGIC = re.compile(r"^(\s*)[%!?].*|^(\s*)\S.*\?\s*$")
+_CELL_OPENS = re.compile(r"^(`{3,}|~{3,})\s*\{code-cell\}.*$")
+_LOOKS_UP_NAMES = {"globals", "locals", "vars", "eval", "exec"}
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class NoNotebook(ValueError):
+    """What was handed in cannot be read as a notebook."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The code that an exercise's function needs, in the order of the notebook.
+
+    found: whether a function (or anything else) of that name is defined at all.
+    """
+
+    source: str
+    found: bool
+
+
+def answer(notebook: bytes, markdown: bool, name: str) -> Answer:
+    """Take from a notebook, .ipynb or MyST Markdown, what defines `name`.
+
+    The last definition counts, as when the notebook runs from top to bottom, but one that is only
+    a stub gives way to any other. Cells that are no Python are passed over.
+    """
+    cells = code_cells(notebook, markdown)
+    taken = list(_without_stubs(s for cell in cells for s in _statements(cell)))
+    wanted = _needed(taken, name)
+    return Answer(
+        "\n\n".join(s.text for s in taken if s.names & wanted or s.takes_all),
+        any(name in s.names for s in taken),
+    )
+
+
+def code_cells(notebook: bytes, markdown: bool) -> list[str]:
+    """The sources of the code cells; raises NoNotebook for what is none."""
+    try:
+        text = notebook.decode("utf-8-sig")
+        cells = _markdown_cells(text) if markdown else _ipynb_cells(json.loads(text))
+        return cells[:MAX_CELLS]
+    except NoNotebook:
+        raise
+    except (ValueError, RecursionError, TypeError, AttributeError) as error:
+        raise NoNotebook(f"it is damaged ({type(error).__name__})") from None
+
+
+def _ipynb_cells(notebook: dict) -> list[str]:
+    if not isinstance(notebook, dict):
+        raise NoNotebook("it is not a notebook but some other JSON")
+    cells = notebook.get("cells")
+    if cells is None:  # format 3, written until 2014
+        cells = [cell for sheet in notebook.get("worksheets", ()) for cell in sheet["cells"]]
+    if not isinstance(cells, list):
+        raise NoNotebook("it has no list of cells")
+    sources = [
+        cell.get("source", cell.get("input", ""))
+        for cell in cells
+        if isinstance(cell, dict) and cell.get("cell_type") == "code"
+    ]
+    return ["".join(s) if isinstance(s, list) else str(s) for s in sources]
+
+
+def _markdown_cells(text: str) -> list[str]:
+    cells: list[str] = []
+    fence, lines = "", []
+    for line in text.splitlines():
+        if not fence:
+            if opening := _CELL_OPENS.match(line):
+                fence, lines = opening.group(1), []
+        elif line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+            cells.append("\n".join(_without_options(lines)))
+            fence = ""
+        else:
+            lines.append(line)
+    return cells
+
+
+def _without_options(lines: list[str]) -> Iterator[str]:
+    """Leave out what a MyST cell says about itself: lines like `:tags: [...]`, or a --- block."""
+    body = iter(lines)
+    for line in body:
+        if line.strip() == "---":
+            for inner in body:
+                if inner.strip() == "---":
+                    break
+        elif not line.startswith(":"):
+            yield line
+            break
+    yield from body
+
+
+# Statements
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A statement that may be taken: its text, what it names, and what it refers to.
+
+    takes_all: `from x import *`, which may define anything.
+    is_stub: a function whose body does nothing.
+    """
+
+    text: str
+    names: frozenset[str]
+    needs: frozenset[str]
+    takes_all: bool = False
+    is_stub: bool = False
+
+
+def _statements(cell: str) -> Iterator[_Statement]:
+    source, tree = _parsed(cell)
+    if tree is None:
+        return
+    lines = source.splitlines(keepends=True)
+    for node in tree.body:
+        if _is_taken(node):
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+            text = _text(lines, first, node)
+            yield _Statement(
+                text,
+                names=frozenset(_bound(node)),
+                needs=_referred(text),
+                takes_all=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
+                is_stub=isinstance(node, _DEFINITIONS) and _is_stub(node),
+            )
+
+
+def _parsed(cell: str) -> tuple[str, ast.Module | None]:
+    """The cell as Python: with its magics blanked out if it is none with them."""
+    cell = _RUNS_PYTHON.sub("", cell, count=1) if cell.lstrip().startswith("%%") else cell
+    without = "\n".join(
+        f"{magic.group(1) or magic.group(2) or ''}pass" if (magic := _MAGIC.match(line)) else line
+        for line in cell.splitlines()
+    )
+    for source in (cell, without):
+        try:
+            return source, ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return "", None
+
+
+def _text(lines: list[str], first: int, node: ast.stmt) -> str:
+    """The source of a statement alone, though others may stand on its lines."""
+    encoded = [line.encode() for line in lines[first - 1 : node.end_lineno]]
+    encoded[-1] = encoded[-1][: node.end_col_offset]
+    start = node.col_offset if first == node.lineno else 0
+    encoded[0] = encoded[0][start:]
+    return b"".join(encoded).decode()
+
+
+def _is_taken(node: ast.stmt) -> bool:
+    """Whether a statement is an import, a definition or a constant, or a choice between such."""
+    if isinstance(node, (ast.Import, ast.ImportFrom, *_DEFINITIONS)):
+        return True
+    if isinstance(node, ast.Assign):
+        return all(map(_is_name, node.targets))
+    if isinstance(node, ast.AnnAssign):
+        return _is_name(node.target) and node.value is not None
+    if isinstance(node, ast.If):
+        return all(map(_is_taken, [*node.body, *node.orelse]))
+    if isinstance(node, ast.Try):
+        handlers = [statement for handler in node.handlers for statement in handler.body]
+        parts = [*node.body, *handlers, *node.orelse, *node.finalbody]
+        return all(_is_taken(s) or isinstance(s, ast.Pass) for s in parts)
+    return False
+
+
+def _is_name(target: ast.expr) -> bool:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return all(map(_is_name, target.elts))
+    return isinstance(target, ast.Name)
+
+
+def _is_stub(node: ast.stmt) -> bool:
+    """Whether a function does nothing: a docstring, `...`, `pass`, `raise NotImplementedError`."""
+    if isinstance(node, ast.ClassDef):
+        return False
+    return all(
+        isinstance(s, ast.Pass)
+        or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+        or (isinstance(s, ast.Raise) and "NotImplementedError" in ast.dump(s))
+        for s in node.body
+    )
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement binds at the notebook's top level."""
+    if isinstance(node, _DEFINITIONS):
+        yield node.name
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+    elif isinstance(node, (ast.If, ast.Try)):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt):
+                yield from _bound(child)
+            elif isinstance(child, ast.ExceptHandler):
+                for statement in child.body:
+                    yield from _bound(statement)
+    else:
+        for child in ast.walk(node):
+            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+                yield child.id
+
+
+def _referred(text: str) -> frozenset[str]:
+    """The names that a statement looks up at the notebook's top level, now or when called."""
+    names = set()
+    tables = [symtable.symtable(text, "answer", "exec")]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        at_top = table.get_type() == "module"
+        names |= {s.get_name() for s in table.get_symbols() if at_top or s.is_global()}
+    return frozenset(names)
+
+
+def _without_stubs(statements: Iterable[_Statement]) -> Iterator[_Statement]:
+    """Leave out stubs of functions that are defined elsewhere, as in a doubled cell."""
+    statements = list(statements)
+    written = {name for s in statements if not s.is_stub for name in s.names}
+    return (s for s in statements if not (s.is_stub and s.names <= written))
+
+
+def _needed(statements: list[_Statement], name: str) -> frozenset[str]:
+    """`name` and all that its definition refers to, directly or through others."""
+    needs: dict[str, set[str]] = {}
+    for statement in statements:
+        for bound in statement.names:
+            needs.setdefault(bound, set()).update(statement.needs)
+    everything, open_names = {name}, [name]
+    while open_names:
+        referred = needs.get(open_names.pop(), set())
+        if referred & _LOOKS_UP_NAMES:
+            return frozenset(needs)
+        new = (referred & needs.keys()) - everything
+        everything |= new
+        open_names += new
+    return frozenset(everything)
