@@ -1,10 +1,12 @@
 """What holds for every exercise of every chapter, so that a reader can trust its verdicts."""
 
+import ast
 import copy
 import functools
 import inspect
 import itertools
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ import pytest
 from bigmodel_edu import catalogue
 from bigmodel_edu.labs import Case, CheckFailed, Exercise, check
 from bigmodel_edu.labs.comparing import changed
+from bigmodel_edu.labs.course import wire
 
 EXERCISES = list(catalogue.exercises().values())
 PROJECT_POINTS = 5
 """Who gives five points asks for a trained model, which takes seconds and not microseconds."""
+PACKAGE = Path(catalogue.__file__).parent
 MUTABLE = (np.ndarray, list, dict)
 
 each = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
@@ -153,6 +157,28 @@ def test_every_array_comes_in_more_than_one_length(exercise):
     assert not constant, "an answer with that size written into it would pass"
 
 
+# What a course grades in a process that does not know the book
+
+
+@each
+def test_questions_and_answers_travel_where_it_is_gradable(exercise):
+    if not exercise.gradable:
+        assert is_project(exercise)
+        return
+    for case in cases(exercise, 0):
+        wire.pack((case.args, dict(case.kwargs)))
+        wire.pack(exercise.reference(*copy.deepcopy(case.args), **copy.deepcopy(case.kwargs)))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/given.py")), ids=lambda p: p.parent.name)
+def test_what_is_given_needs_numpy_only(path):
+    imports = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Import)]
+    froms = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
+    names = [alias.name for node in imports for alias in node.names]
+    assert {*names, *(node.module for node in froms)} <= {"numpy", "dataclasses"}
+    assert not any(node.level for node in froms)
+
+
 # What a reader is told
 
 
@@ -171,7 +197,7 @@ def test_its_name_and_points_are_sensible(exercise):
     chapter, _, own_name = exercise.name.partition(".")
     assert chapter == exercise.chapter
     assert own_name.isidentifier()
-    assert own_name == exercise.reference.__name__  # messages call the reader's function so
+    assert own_name == exercise.reference.__name__
     assert 1 <= exercise.stars <= 3
     assert exercise.stars - 1 <= exercise.points <= 5
 

@@ -87,7 +87,7 @@ def _find(exercise: str | Exercise) -> Exercise:
 
 def _wrong_callable(exercise: Exercise, function: Any, cases: Sequence[Case]) -> Failure | None:
     """Say so when `function` cannot be called as the exercise's cases call it."""
-    expected = f"{exercise.name.rpartition('.')[2]}{_parameters(exercise.reference)}"
+    expected = f"{exercise.function}{_parameters(exercise.reference)}"
     if not callable(function):
         return Failure(f"A function `{expected}` was expected; what came is {describe(function)}.")
     signature = signature_of(function)

@@ -38,6 +38,7 @@ class Exercise:
     """A task whose answer is a function.
 
     name: chapter and own name, "neural_nets.softmax".
+    function: what the reader's function is called; by default the exercise's own name.
     stars: difficulty, 1 to 3.
     reference: the function that the reader's is compared with.
     cases: draws fresh cases from a `numpy.random.Generator`.
@@ -62,12 +63,14 @@ class Exercise:
     tolerance: float = TOLERANCE
     parts: tuple[str, ...] = ()
     gradable: bool = True
+    function: str = ""
 
     def __post_init__(self) -> None:
         if self.stars not in (1, 2, 3):
             raise ValueError(f"{self.name}: stars must be 1, 2 or 3, not {self.stars!r}.")
         if self.points < 1:
             raise ValueError(f"{self.name}: points must be at least 1, not {self.points!r}.")
+        object.__setattr__(self, "function", self.function or self.name.rpartition(".")[2])
         object.__setattr__(self, "mistakes", tuple(self.mistakes))
         object.__setattr__(self, "hints", tuple(self.hints))
 

@@ -7,6 +7,7 @@ from bigmodel_edu.labs import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from .augmentation import RandomDistortion
+from .given import CoupledCubic
 from .reference import (
     Adam,
     BatchNorm1d,
@@ -369,15 +370,8 @@ def _never_stepping_back(f, x: Array, h: float = 1e-5) -> Array:
     return gradient
 
 
-class CoupledCubic:
-    """f(x) = s + s² + c s³ with s = Σ a x: every element's slope depends on all others."""
-
-    def __init__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> None:
-        self.a, self.c = rng.normal(size=shape), rng.uniform(0.5, 1)
-
-    def __call__(self, x: Array) -> float:
-        s = (self.a * x).sum()
-        return float(s + s**2 + self.c * s**3)
+def _coupled_cubic(rng: np.random.Generator, shape: tuple[int, ...]) -> CoupledCubic:
+    return CoupledCubic(rng.normal(size=shape), float(rng.uniform(0.5, 1)))
 
 
 NUMERICAL_GRADIENT = Exercise(
@@ -387,7 +381,7 @@ NUMERICAL_GRADIENT = Exercise(
     stars=2,
     reference=numerical_gradient,
     cases=lambda rng: [
-        Case((CoupledCubic(rng, shape), rng.normal(size=shape), 1e-2))
+        Case((_coupled_cubic(rng, shape), rng.normal(size=shape), 1e-2))
         for shape in ((5,), (3, 2), (1,), ())
     ],
     mistakes=(
@@ -488,6 +482,7 @@ def _breadth_first(result: str, parents: dict[str, list[str]]) -> list[str]:
 
 TOPOLOGICAL_ORDER = Exercise(
     name="neural_nets.topological_order",
+    function="topological_order_by_name",
     title="The order of backpropagation",
     points=3,
     stars=3,

@@ -12,6 +12,7 @@ from bigmodel_edu.layer import Array
 from bigmodel_edu.neural_nets.reference import softmax
 
 from . import reference as ref
+from .given import ToyLanguage
 from .reference.flash import heads_of
 
 # --- attention with a mask -----------------------------------------------------------------------
@@ -955,16 +956,11 @@ def _beam_variant(
     return search
 
 
-def _toy_language(rng: np.random.Generator, n_tokens: int, eos: int) -> LogProbabilities:
-    """Return a small language in which the next token depends on the last one and the length."""
+def _toy_language(rng: np.random.Generator, n_tokens: int, eos: int) -> ToyLanguage:
+    """Return a small language whose sentences end the sooner the longer they are."""
     logits = 1.5 * rng.normal(size=(12, n_tokens, n_tokens))
     logits[..., eos] += np.linspace(-1.5, 1.5, 12)[:, None]
-    table = np.log(softmax(logits))
-
-    def log_probabilities(prefix: tuple[int, ...]) -> Array:
-        return table[min(len(prefix), len(table)) - 1, prefix[-1]].copy()
-
-    return log_probabilities
+    return ToyLanguage(np.log(softmax(logits)))
 
 
 _BEAM_MISTAKES = (
@@ -1050,8 +1046,8 @@ def _length_case(rng: np.random.Generator, by: int) -> Case:
     table[bos, other] = 1 - np.exp(log_short) - np.exp(log_long)
     for before, after in ((short, eos), *pairwise((*long, eos)), (other, other)):
         table[before, after] = 1
-    table = np.log(table / table.sum(axis=1, keepdims=True))
-    args = (lambda prefix: table[prefix[-1]].copy(), 2, penalty, bos, eos, 6)
+    language = ToyLanguage(np.log(table / table.sum(axis=1, keepdims=True))[None])
+    args = (language, 2, penalty, bos, eos, 6)
     return Case(args, note="a short sequence against a long one")
 
 
