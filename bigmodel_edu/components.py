@@ -290,6 +290,7 @@ def run_torch_module(module: Any, trial: Trial, device: str = "cpu") -> Results:
     module.load_state_dict(state, strict=True)
     mode = trial.mode()
     module.train(mode.pop("training", False))
+    let_cudnn_train(module)
     mode.pop("rng", None)
     options = torch_options(mode, device)
     inputs = torch_tensors(trial.inputs, trial.layout, device)
@@ -303,6 +304,19 @@ def run_torch_module(module: Any, trial: Trial, device: str = "cpu") -> Results:
     if module.training:
         results |= {f"new {name}": buffer for name, buffer in module.named_buffers()}
     return {k: t.detach().cpu().numpy() for k, t in results.items() if t is not None}
+
+
+def let_cudnn_train(module: Any) -> None:
+    """Put PyTorch's recurrent layers into training mode, where that changes nothing.
+
+    On a GPU they are cuDNN's, which in evaluation mode keeps nothing for backward and refuses it.
+    The two modes differ by the dropout between layers only.
+    """
+    import torch
+
+    for part in module.modules():
+        if isinstance(part, torch.nn.RNNBase) and not part.dropout:
+            part.train()
 
 
 def torch_options(mode: Mapping[str, Any], device: str = "cpu") -> dict[str, Any]:

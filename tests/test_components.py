@@ -13,6 +13,7 @@ from bigmodel_edu.components import (
     arrange,
     as_returned,
     as_tuple,
+    let_cudnn_train,
     run_torch_module,
 )
 from bigmodel_edu.layer import Layer
@@ -273,4 +274,23 @@ def test_the_twin_has_the_keys_and_shapes_of_the_reference(name):
     state = component.build(component.implementation("torch_impl")).state_dict()
     assert {key: tuple(value.shape) for key, value in state.items()} == {
         key: value.shape for key, value in params.items()
+    }
+
+
+def test_recurrent_layers_are_trained_where_that_changes_nothing():
+    """On a GPU they refuse backward in evaluation mode; a CPU does not tell."""
+    import torch
+
+    layers = torch.nn.ModuleDict(
+        {
+            "alike": torch.nn.LSTM(3, 5, num_layers=2),
+            "different": torch.nn.LSTM(3, 5, num_layers=2, dropout=0.5),
+            "other": torch.nn.Dropout(0.5),
+        }
+    ).eval()
+    let_cudnn_train(layers)
+    assert {name: layer.training for name, layer in layers.items()} == {
+        "alike": True,
+        "different": False,
+        "other": False,
     }
