@@ -310,6 +310,12 @@ def _print_reasons(verdicts: Sequence["Verdict"]) -> None:
 def _print_timings(timings: Sequence["Timing"]) -> None:
     columns = ("numpy_ms", "torch_ms", "builtin_ms", "cupy_ms")
     headings = ("shape", "pass", "NumPy", "PyTorch", "built-in", "CuPy")
+    for column, heading in (
+        ("reference_on_cupy_ms", "reference\non CuPy"),
+        ("torch_on_cuda_ms", "PyTorch\non CUDA"),
+    ):
+        if any(getattr(timing, column) is not None for timing in timings):
+            columns, headings = (*columns, column), (*headings, heading)
     for chapter in dict.fromkeys(timing.chapter for timing in timings):
         rows = [
             (

@@ -1,18 +1,28 @@
 """The bench measures the right things in the right order; how long they take is not tested."""
 
 import json
+import sys
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bigmodel_edu import bench, catalogue
-from bigmodel_edu.components import FunctionComponent, LayerComponent, OptimizerComponent
+from bigmodel_edu.components import (
+    Component,
+    FunctionComponent,
+    LayerComponent,
+    OptimizerComponent,
+)
+from bigmodel_edu.cuda import on_cpu
 
 COMPONENTS = catalogue.components()
+TORCH = ("torch", "torch_on_cuda")
 KEYS = ["component", "chapter", "shape", "pass"]
-KEYS += ["numpy_ms", "torch_ms", "builtin_ms", "cupy_ms", "device"]
+KEYS += ["numpy_ms", "torch_ms", "builtin_ms"]
+KEYS += ["cupy_ms", "reference_on_cupy_ms", "torch_on_cuda_ms", "device"]
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +36,29 @@ def one_round(monkeypatch):
     """Measure every competitor once, which is enough to see that it runs."""
     real = bench.interleaved_medians
     monkeypatch.setattr(
-        bench, "interleaved_medians", lambda competitors: real(competitors, rounds=1)
+        bench, "interleaved_medians", lambda runs, **options: real(runs, rounds=1, **options)
+    )
+
+
+@pytest.fixture
+def pretended_gpu(monkeypatch):
+    """Let NumPy and PyTorch on the CPU stand in for CuPy and CUDA, kernels and all."""
+    if reason := on_cpu.unavailable():
+        pytest.skip(reason)
+    cupy, real = on_cpu.StandInCupy(), Component.implementation
+    stream = SimpleNamespace(synchronize=lambda: None)
+    cupy.cuda = SimpleNamespace(get_current_stream=lambda: stream)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(bench, "no_gpu", lambda: None)
+    monkeypatch.setattr(bench, "_torch_devices", lambda: dict.fromkeys(TORCH, "cpu"))
+    monkeypatch.setattr(
+        Component,
+        "implementation",
+        lambda self, kind: (
+            on_cpu.twin_module(f"bigmodel_edu.{self.chapter}")
+            if kind == "cupy_impl"
+            else real(self, kind)
+        ),
     )
 
 
@@ -65,6 +97,14 @@ def test_every_competitor_runs(name, one_round):
         assert timing.component == name
 
 
+@pytest.mark.parametrize("name", MEASURED)
+def test_every_competitor_of_the_gpu_runs(name, one_round, pretended_gpu):
+    for timing in bench.run(small(COMPONENTS[name])):
+        assert timing.cupy_ms > 0
+        assert timing.reference_on_cupy_ms > 0
+        assert timing.torch_on_cuda_ms > 0
+
+
 WITH_BUILTIN = [n for n in MEASURED if COMPONENTS[n].bench.builtin is not None]
 
 
@@ -91,6 +131,7 @@ def test_what_is_not_there_is_none(one_round, monkeypatch):
     monkeypatch.setattr(bench, "no_gpu", lambda: "no GPU in this test")
     timing, _ = bench.run(small(COMPONENTS["neural_nets.linear"]))
     assert timing.cupy_ms is None
+    assert timing.reference_on_cupy_ms is None
     assert timing.builtin_ms is None
 
 

@@ -41,7 +41,7 @@ def book(monkeypatch):
     components = {name: Component(name, name.partition(".")[0]) for name in names}
     monkeypatch.setattr(catalogue, "components", lambda: components)
     monkeypatch.setattr(catalogue, "exercises", lambda: {EXERCISE.name: EXERCISE})
-    says = types.SimpleNamespace(status="ok", max_error=3e-13, reason="")
+    says = types.SimpleNamespace(status="ok", max_error=3e-13, reason="", on_gpu=(None,) * 3)
 
     def judge(component):
         def verdict(*words):
@@ -54,7 +54,7 @@ def book(monkeypatch):
         ]
 
     def run(component):
-        times = (1.5, 2.25, None, None)
+        times = (1.5, 2.25, None, *says.on_gpu)
         return [Timing(component.name, component.chapter, "5×7", "forward", *times, "CPU")]
 
     monkeypatch.setattr(parity, "judge", judge)
@@ -194,6 +194,15 @@ def test_bench(book):
     assert "CPU" in result.stdout
     (timing,) = json.loads(bigmodel("bench", "lstm", "--json").stdout)
     assert (timing["pass"], timing["numpy_ms"], timing["cupy_ms"]) == ("forward", 1.5, None)
+
+
+def test_bench_shows_what_only_a_gpu_measures_where_there_is_one(book):
+    assert "CUDA" not in bigmodel("bench").stdout
+    book.on_gpu = (0.25, 0.5, 0.125)
+    result = bigmodel("bench")
+    assert "on CUDA" in result.stdout
+    row = next(line for line in result.stdout.splitlines() if "softmax" in line)
+    assert row.split()[-3:] == ["0.25", "0.5", "0.125"]
 
 
 # check
