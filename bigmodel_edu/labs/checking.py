@@ -22,7 +22,8 @@ from bigmodel_edu.labs.exercise import Case, Exercise
 from bigmodel_edu.labs.judging import (
     Attempt,
     Failure,
-    batch_size_advice,
+    call_in_words,
+    explain,
     is_blank,
     is_untouched,
     judge,
@@ -63,9 +64,8 @@ def check(
     wrong = [i for i, verdict in enumerate(verdicts) if verdict]
     if not wrong:
         return _passed(exercise)
-    first = wrong[0]
-    failure = _explain(exercise, function, cases, attempts, verdicts, first, seed)
-    raise _failed(exercise, failure) from attempts[first].error
+    failure = _explain(exercise, function, cases, attempts, verdicts, seed)
+    raise _failed(exercise, failure) from attempts[wrong[0]].error
 
 
 # What came in
@@ -129,32 +129,20 @@ def _explain(
     cases: Sequence[Case],
     attempts: Sequence[Attempt],
     verdicts: Sequence[Failure | None],
-    first: int,
     seed: int,
 ) -> Failure:
-    """The message for the first wrong case: a known mistake first, then the facts."""
-    failure, case = verdicts[first], cases[first]
-    mistake = recognise(exercise, cases, attempts, verdicts)
-    message = failure.message
-    details = [("case", f"{first + 1} of {len(cases)}" + f": {case.note}" * bool(case.note))]
-    details += [("called", _call(function, case))]
-    if mistake:
-        message = mistake.message
-        details.append(("seen", failure.message))
-    elif sizes := batch_size_advice(cases, verdicts):
-        message = f"{failure.message} {sizes}"
-    if line := _line_of(attempts[first].error, function):
-        details.append(("line", line))
-    details += failure.details
-    details.append(("again", f'check("{exercise.name}", {_name(function)}, seed={seed})'))
-    return Failure(message, tuple(details))
-
-
-def _call(function: Callable, case: Case) -> str:
-    """The call in words: `softmax(z) with z: float64 array of shape (5, 7)`."""
-    arguments = named_arguments(function, case.args, dict(case.kwargs))
-    lines = [f"{_name(function)}({', '.join(arguments)})"]
-    return "\n".join(lines + [f"{key}: {describe(value)}" for key, value in arguments.items()])
+    """The message for the first wrong case, and how to see it again."""
+    first = next(i for i, verdict in enumerate(verdicts) if verdict)
+    arguments = named_arguments(function, cases[first].args, dict(cases[first].kwargs))
+    failure = explain(
+        cases,
+        verdicts,
+        recognise(exercise, cases, attempts, verdicts),
+        called=call_in_words(_name(function), arguments),
+        line=_line_of(attempts[first].error, function),
+    )
+    again = ("again", f'check("{exercise.name}", {_name(function)}, seed={seed})')
+    return Failure(failure.message, (*failure.details, again))
 
 
 def _name(function: Callable) -> str:

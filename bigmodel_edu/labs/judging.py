@@ -7,7 +7,7 @@ both put what came of it into an `Attempt` for each case and ask here.
 import copy
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,42 @@ def signature_of(function: Callable) -> inspect.Signature | None:
         return inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C do not tell
         return None
+
+
+# Explaining what is wrong
+
+
+def explain(
+    cases: Sequence[Case],
+    verdicts: Sequence[Failure | None],
+    mistake: Mistake | None,
+    called: str,
+    line: str = "",
+) -> Failure:
+    """The message about the first wrong case: a known mistake first, then the facts.
+
+    called: that case's call in words, see `call_in_words`.
+    line: where in the reader's code an error arose.
+    """
+    first = next(i for i, verdict in enumerate(verdicts) if verdict)
+    failure, case = verdicts[first], cases[first]
+    message = failure.message
+    details = [("case", f"{first + 1} of {len(cases)}" + f": {case.note}" * bool(case.note))]
+    details += [("called", called)]
+    if mistake:
+        message = mistake.message
+        details.append(("seen", failure.message))
+    elif sizes := batch_size_advice(cases, verdicts):
+        message = f"{failure.message} {sizes}"
+    if line:
+        details.append(("line", line))
+    return Failure(message, (*details, *failure.details))
+
+
+def call_in_words(name: str, arguments: Mapping[str, Any]) -> str:
+    """The call and what it gets, a line each: `softmax(z)`, `z: float64 array of shape (5, 7)`."""
+    lines = [f"{key}: {describe(value)}" for key, value in arguments.items()]
+    return "\n".join([f"{name}({', '.join(arguments)})", *lines])
 
 
 # Recognising what is wrong
