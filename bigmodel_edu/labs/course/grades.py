@@ -8,6 +8,10 @@ NOT_ATTEMPTED, MISSING, STOPPED = "not attempted", "missing", "stopped"
 STATUSES = (PASSED, PARTLY, FAILED, NOT_ATTEMPTED, MISSING, STOPPED)
 """MISSING: the notebook holds no such function. STOPPED: it broke a limit or ended its process."""
 
+LATE, TWO_NOTEBOOKS, SAME_FILE = "late", "two notebooks", "same file as another"
+ENDED_TWICE = "ended the grader twice"
+"""Flags: what a lecturer should look at."""
+
 
 @dataclass(frozen=True)
 class Grade:
@@ -22,7 +26,7 @@ class Grade:
     message: feedback in words, "" when passed.
     details: labelled facts about the first failing case.
     mistake: the known mistake that was recognised, in its own words, else "".
-    flags: what a lecturer should look at: "late", "two notebooks", "ended the grader twice", …
+    flags: what a lecturer should look at, see LATE and the others.
     seconds: by the clock, the process and the comparison together.
     confinement: what held the process, in words.
     """

@@ -41,9 +41,10 @@ SYMBOLS = {
     statuses.STOPPED: "■",
 }
 FLAGS = {
-    "late": "handed in after the deadline",
-    "two notebooks": "more than one notebook was handed in",
-    "ended the grader twice": "grading this exercise ended the grader itself, twice; it counts 0",
+    statuses.LATE: "handed in after the deadline",
+    statuses.TWO_NOTEBOOKS: "more than one notebook was handed in",
+    statuses.SAME_FILE: "byte for byte the notebook of another student",
+    statuses.ENDED_TWICE: "grading this exercise ended the grader itself, twice; it counts 0",
     statuses.STOPPED: "the process broke a limit or ended itself; the student's page says how",
 }
 """Flags in more words. A flag may go on after a colon: "late: 3 hours"."""

@@ -84,8 +84,9 @@ def _skeleton(value, arrays: list[np.ndarray]):
     if isinstance(value, dict):
         pairs = [[_skeleton(k, arrays), _skeleton(v, arrays)] for k, v in value.items()]
         return {"dict": pairs}
-    if dataclasses.is_dataclass(value) and type(value).__module__.endswith(".given"):
-        return _given(value, arrays)
+    if dataclasses.is_dataclass(value) and (chapter := _giving_chapter(value)):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {"given": [chapter, type(value).__name__, _skeleton(fields, arrays)]}
     raise WireError(f"{_article(type(value).__name__)}, where numbers were expected")
 
 
@@ -98,10 +99,12 @@ def _array(array: np.ndarray, arrays: list[np.ndarray]):
     return {"array": len(arrays) - 1}
 
 
-def _given(value, arrays: list[np.ndarray]) -> dict:
-    chapter = type(value).__module__.split(".")[-2]
-    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    return {"given": [chapter, type(value).__name__, _skeleton(fields, arrays)]}
+def _giving_chapter(value) -> str:
+    """The chapter whose module `given` an object is of; where it was sent: `given_<chapter>`."""
+    name = type(value).__module__
+    if name.endswith(".given"):
+        return name.split(".")[-2]
+    return name.removeprefix("given_") if name.startswith("given_") else ""
 
 
 def _article(name: str) -> str:

@@ -1,0 +1,70 @@
+"""The form of an answer that costs nobody a point: a list for an array, float32 for float64."""
+
+from typing import Any
+
+import numpy as np
+
+_PRECISE = 4
+"""Bytes of the shortest float that stands for a longer one; a half has 3 digits, too few."""
+
+
+def in_form(answer: Any, expected: Any) -> Any:
+    """Return `answer` in the form of `expected` where it holds the same kind of numbers.
+
+    A list or tuple may stand for an array and the other way round, an integer for a float, a float
+    of 32 bits or more for one of another length, a whole float for an integer. Values and shapes
+    stay as they are, and whatever fits nowhere is returned as it is.
+    """
+    if isinstance(expected, dict) and isinstance(answer, dict):
+        return {k: in_form(v, expected[k]) if k in expected else v for k, v in answer.items()}
+    if isinstance(expected, (tuple, list)):
+        return _in_form_of_sequence(answer, expected)
+    if isinstance(expected, np.ndarray) and isinstance(answer, (tuple, list)):
+        answer = _as_array(answer)
+    if not (_is_number(answer) and _is_number(expected)):
+        return answer
+    return _in_form_of_number(answer, np.asarray(expected))
+
+
+def is_single(answer: Any) -> bool:
+    """Whether a part of an answer is float32 or complex64, and so exact to 7 digits only."""
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, (tuple, list)):
+        return any(map(is_single, answer))
+    return isinstance(answer, (np.ndarray, np.generic)) and answer.dtype in (
+        np.float32,
+        np.complex64,
+    )
+
+
+def _in_form_of_sequence(answer: Any, expected: tuple | list) -> Any:
+    if isinstance(answer, np.ndarray) and answer.ndim:
+        answer = list(answer)
+    if not isinstance(answer, (tuple, list)) or len(answer) != len(expected):
+        return answer
+    return type(expected)(in_form(a, e) for a, e in zip(answer, expected, strict=True))
+
+
+def _as_array(answer: tuple | list) -> Any:
+    try:
+        array = np.asarray(answer)
+    except (ValueError, OverflowError):
+        return answer  # its rows have different lengths
+    return array if array.dtype.kind in "biufc" else answer
+
+
+def _in_form_of_number(answer: Any, expected: np.ndarray) -> Any:
+    array = np.asarray(answer)
+    kinds = array.dtype.kind, expected.dtype.kind
+    if kinds in {("i", "f"), ("u", "f"), ("i", "c"), ("u", "c"), ("f", "c")}:
+        return array.astype(expected.dtype)
+    if kinds in {("f", "f"), ("c", "c")} and array.real.itemsize >= _PRECISE:
+        return array.astype(expected.dtype)
+    if kinds in {("f", "i"), ("f", "u")} and (array == np.round(array)).all():
+        return array.astype(np.int64) if (np.abs(array) < 2**53).all() else answer
+    return answer
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, complex, np.ndarray, np.generic))

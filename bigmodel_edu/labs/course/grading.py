@@ -1,0 +1,295 @@
+"""Points and feedback for one exercise of one submission, from the numbers that came back."""
+
+import hashlib
+import hmac
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from bigmodel_edu.labs.course import wire
+from bigmodel_edu.labs.course.forms import in_form, is_single
+from bigmodel_edu.labs.course.grades import (
+    FAILED,
+    MISSING,
+    NOT_ATTEMPTED,
+    PARTLY,
+    PASSED,
+    STOPPED,
+    Grade,
+)
+from bigmodel_edu.labs.course.sandbox import Job, Outcome, Sandbox
+from bigmodel_edu.labs.course.settings import Course, Limits
+from bigmodel_edu.labs.exercise import Case, Exercise
+from bigmodel_edu.labs.judging import (
+    Attempt,
+    Failure,
+    call_in_words,
+    explain,
+    is_untouched,
+    judge,
+    named_arguments,
+    recognise,
+    run,
+)
+
+SINGLE = 1000 * float(np.finfo(np.float32).eps)
+"""Largest accepted error of a float32 answer, as in `check`."""
+MAX_TEXT = 2_000
+"""Characters of a student's error message that are kept."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An exercise of a course, and what grading it takes.
+
+    of: the points it is worth.
+    fixed: the cases, packed, that are the same for every seed, and could be learnt by heart.
+    """
+
+    exercise: Exercise
+    of: float
+    secret: str
+    imports: tuple[str, ...]
+    limits: Limits
+    fixed: frozenset[bytes]
+
+    @classmethod
+    def of_course(cls, course: Course, exercise: Exercise) -> "Task":
+        """Return the task of grading `exercise`."""
+        drawn = [{_packed(c) for c in exercise.cases(np.random.default_rng(s))} for s in (0, 1)]
+        return cls(
+            exercise=exercise,
+            of=course.points[exercise.name],
+            secret=course.secret,
+            imports=course.imports,
+            limits=course.limits,
+            fixed=frozenset(drawn[0] & drawn[1]),
+        )
+
+    def cases(self, digest: str) -> list[Case]:
+        """Return the cases for the submission with this digest: the same whenever it is graded."""
+        text = f"{self.exercise.name}\n{digest}".encode()
+        seed = hmac.digest(self.secret.encode(), text, hashlib.sha256)
+        return list(self.exercise.cases(np.random.default_rng(int.from_bytes(seed))))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a submission earned in one exercise; `Grade` says whose it is."""
+
+    status: str
+    points: float = 0.0
+    cases_passed: int = 0
+    cases: int = 0
+    message: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    mistake: str = ""
+
+    def grade(self, task: Task, student: str, notebook: str, digest: str, **more: Any) -> Grade:
+        """Return the grade of a student."""
+        exercise = task.exercise
+        return Grade(
+            student=student,
+            exercise=exercise.name,
+            title=exercise.title,
+            notebook=notebook,
+            digest=digest,
+            of=task.of,
+            **vars(self),
+            **more,
+        )
+
+
+def judge_notebook(
+    task: Task, sandbox: Sandbox, notebook: bytes, *, is_markdown: bool, digest: str
+) -> tuple[Result, float]:
+    """Run the function of `task` in a confined process and judge its answers; also the seconds."""
+    started = time.monotonic()
+    cases = task.cases(digest)
+    questions = [(case.args, dict(case.kwargs)) for case in cases]
+    outcome = sandbox.run(Job(notebook, is_markdown, task.exercise.function, questions))
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # of odd answers, such as NaN
+        result = judge_outcome(task, cases, outcome)
+    return result, time.monotonic() - started
+
+
+def judge_outcome(task: Task, cases: Sequence[Case], outcome: Outcome) -> Result:
+    """Return what `outcome`, the answers of a process to `cases`, is worth."""
+    first, *answers = outcome.messages or ({},)
+    if not isinstance(first, dict) or not first:
+        return Result(STOPPED, cases=len(cases), message=_why_it_ended(task, outcome.end))
+    if "unreadable" in first:
+        return Result(
+            MISSING, cases=len(cases), message=f"The notebook: {_text(first, 'unreadable')}."
+        )
+    faults = [_as_dict(fault) for fault in _as_list(first.get("faults"))]
+    if "ready" not in first:
+        return Result(MISSING, cases=len(cases), message=_why_it_is_missing(task, first, faults))
+    answers = list(takewhile(_is_answer, map(_as_dict, answers[: len(cases)])))
+    attempts = [_attempt(task, *pair) for pair in zip(cases, answers, strict=False)]
+    complete = len(attempts) == len(cases)
+    if complete and all(map(is_untouched, attempts)):
+        return Result(NOT_ATTEMPTED, cases=len(cases), message="Not attempted.")
+    stop = "" if complete else _why_it_ended(task, outcome.end)
+    return _result(task, cases, attempts, answers, faults, stop)
+
+
+def _result(
+    task: Task,
+    cases: Sequence[Case],
+    attempts: Sequence[Attempt],
+    answers: Sequence[dict],
+    faults: Sequence[dict],
+    stop: str,
+) -> Result:
+    """Judge the attempts; `stop` says why cases are left without one, "" when none are."""
+    exercise = task.exercise
+    expected = [run(exercise.reference, case).answer for case in cases]
+    pairs = [(a.answer, e) for a, e in zip(attempts, expected, strict=False)]
+    if any(is_single(a) and not is_single(e) for a, e in pairs):
+        exercise = replace(exercise, tolerance=max(exercise.tolerance, SINGLE))
+    formed = [in_form(answer, e) for answer, e in pairs]
+    attempts = [replace(a, answer=f) for a, f in zip(attempts, formed, strict=True)]
+    verdicts = [_verdict(exercise, *pair) for pair in zip(cases, attempts, strict=False)]
+    right = [case for case, verdict in zip(cases, verdicts, strict=False) if not verdict]
+    if len(right) == len(cases):
+        return Result(PASSED, task.of, len(cases), len(cases))
+    points = task.of * len(right) / len(cases)
+    if all(_packed(case) in task.fixed for case in right):
+        points = 0.0  # these can be answered without having understood anything
+    status = STOPPED if stop else PARTLY if points else FAILED
+    found = Result(status, points, len(right), len(cases), message=stop)
+    if not any(verdicts):
+        return found
+    mistake = None if stop else _recognised(exercise, cases, attempts, verdicts)
+    first = next(i for i, verdict in enumerate(verdicts) if verdict)
+    called = call_in_words(exercise.function, _arguments(exercise, cases[first]))
+    line = _text(_as_dict(answers[first].get("error")), "line")
+    failure = explain(cases[: len(verdicts)], verdicts, mistake, called, line)
+    fault = _fault_in_words(task, faults) if attempts[first].error else ""
+    message = " ".join(filter(None, (stop, _as_sentence(failure.message), fault)))
+    words = mistake.message if mistake else ""
+    return replace(found, message=message, details=failure.details, mistake=words)
+
+
+# From messages to attempts; whatever a message holds, a student's code may have written it
+
+
+class NoNumbers(Exception):
+    """An answer that cannot leave the process; the message is what it is."""
+
+
+def _is_answer(message: dict) -> bool:
+    return bool(message.keys() & {"answer", "error", "unusable"})
+
+
+def _attempt(task: Task, case: Case, answer: dict) -> Attempt:
+    if "error" in answer:
+        return Attempt(error=_error(_as_dict(answer["error"])))
+    if "answer" in answer:
+        names = list(_arguments(task.exercise, case))
+        changed = [_name(key, names) for key in _as_list(answer.get("changed"))]
+        return Attempt(answer["answer"], changed=tuple(n for n in names if n in changed))
+    return Attempt(error=NoNumbers(_text(answer, "unusable")))
+
+
+def _arguments(exercise: Exercise, case: Case) -> dict[str, Any]:
+    return named_arguments(exercise.reference, case.args, dict(case.kwargs))
+
+
+def _name(key: Any, names: list[str]) -> Any:
+    """The name of an argument that is known by its place."""
+    return names[key] if type(key) is int and 0 <= key < len(names) else key
+
+
+def _error(entry: dict) -> Exception:
+    """Return an exception that looks like the one that was raised in the student's process."""
+    name, message, shown = (_text(entry, key) for key in ("type", "message", "repr"))
+    base = NotImplementedError if name == "NotImplementedError" else Exception
+    methods = {"__str__": lambda self: message, "__repr__": lambda self: shown}
+    return type(name if name.isidentifier() else "Exception", (base,), methods)()
+
+
+def _as_dict(value: Any) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _as_list(value: Any) -> list | tuple:
+    return value if isinstance(value, (list, tuple)) else []
+
+
+def _text(entry: dict, key: str) -> str:
+    value = entry.get(key, "")
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
+
+
+# Judging
+
+
+def _verdict(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
+    if isinstance(attempt.error, NoNumbers):
+        return Failure(f"It returned {attempt.error}.")
+    try:
+        return judge(exercise, case, attempt)
+    except Exception as error:  # answers of forms that nobody thought of
+        return Failure(f"The answer has a form that cannot be judged ({type(error).__name__}).")
+
+
+def _recognised(exercise: Exercise, *found: Sequence) -> Any:
+    try:
+        return recognise(exercise, *found)
+    except Exception:  # as in _verdict: then nothing is recognised
+        return None
+
+
+def _packed(case: Case) -> bytes:
+    return wire.pack((case.args, dict(case.kwargs)))
+
+
+# In words
+
+
+def _as_sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", ")")) else f"{text}."
+
+
+def _why_it_is_missing(task: Task, first: dict, faults: Sequence[dict]) -> str:
+    name = task.exercise.function
+    if first.get("found") is True:
+        return f"`{name}` could not be defined. {_fault_in_words(task, faults)}".rstrip()
+    return f"The notebook defines no function `{name}`."
+
+
+def _fault_in_words(task: Task, faults: Sequence[dict]) -> str:
+    """Return what went wrong before the function was called, "" when nothing did."""
+    if not faults:
+        return ""
+    kind, message, line = (_text(faults[0], key) for key in ("type", "message", "line"))
+    place = f" in `{line}`" if line else ""
+    text = f"Before it was called, {kind}{place}: {message}."
+    if kind in ("ModuleNotFoundError", "ImportError"):
+        allowed = " and ".join((", ".join(task.imports), "Python's own library"))
+        text = f"{text} Only {allowed} can be imported here, and not bigmodel_edu."
+    return text
+
+
+def _why_it_ended(task: Task, end: str) -> str:
+    limits = task.limits
+    kind, _, number = end.partition(" ")
+    reasons = {
+        "time": f"It did not end within {limits.seconds:g} seconds and was stopped.",
+        "memory": f"It took more than {limits.memory_mb:g} MB of memory and was stopped.",
+        "too": f"It returned more than {limits.answer_mb:g} MB and was stopped.",
+        "damaged": "What it returned is damaged.",
+        "signal": f"Its process was ended by the system (signal {number}): it crashed, or took "
+        "more memory or time than it may.",
+        "exit": f"It ended its own process (exit {number}) instead of returning an answer.",
+        "exited": "It ended its own process instead of returning an answer.",
+    }
+    return reasons.get(kind, "Its process ended without an answer.")

@@ -1,0 +1,350 @@
+"""The notebooks that were handed in: found in folders, in zip files, or named one by one.
+
+Nothing is unpacked to the disk, no link is followed, and nothing in a notebook is read here: its
+bytes go to the student's process as they are.
+"""
+
+import io
+import os
+import re
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bigmodel_edu.labs.course.grades import LATE, TWO_NOTEBOOKS
+from bigmodel_edu.labs.course.settings import Course, CourseError
+
+MAX_NOTEBOOK = 64_000_000  # bytes
+MAX_ARCHIVE = 256_000_000  # bytes of a zip file inside another
+MAX_FILES = 10_000  # of one student
+MAX_DEPTH = 8  # folders inside each other
+_NOTEBOOKS = (".ipynb", ".md")
+_NOT_HANDED_IN = {"__MACOSX", "__pycache__"}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in.
+
+    student: the name of the folder or file in which it came.
+    notebook: the name of the notebook in it, "" when there is none.
+    flags: LATE, TWO_NOTEBOOKS.
+    problem: why there is nothing to grade, "" when there is.
+    """
+
+    student: str
+    notebook: str
+    flags: tuple[str, ...] = ()
+    problem: str = ""
+    _open: Callable[[], bytes] = field(default=lambda: b"", repr=False)
+
+    @property
+    def is_markdown(self) -> bool:
+        """Whether the notebook is MyST Markdown, not .ipynb."""
+        return self.notebook.lower().endswith(".md")
+
+    def read(self) -> bytes:
+        """Return the notebook's bytes; they are read anew each time, so that none are kept.
+
+        Raises Unreadable with the reason.
+        """
+        if self.problem:
+            raise Unreadable(self.problem)
+        return self._open()
+
+
+class Unreadable(ValueError):
+    """What was handed in cannot be read; the message is for its student."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that was handed in: the folders that lead to it and its name, its age, its bytes."""
+
+    parts: tuple[str, ...]
+    modified: datetime
+    read: Callable[[], bytes]
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.parts[-1]
+
+    @property
+    def suffix(self) -> str:
+        return os.path.splitext(self.name)[1].lower()
+
+
+def collect(
+    places: Sequence[Path | str], course: Course, *, leave_out: Sequence[Path] = ()
+) -> list[Submission]:
+    """Return what lies in `places`, one submission a student, in alphabetical order.
+
+    A place is a folder or a zip file with one folder, one notebook or one zip file per student, or
+    a single notebook. Of several notebooks of one student the one that is named as it was handed
+    out counts, of several such the newest.
+    leave_out: folders in `places` that hold something else, such as the results.
+    """
+    files: dict[str, list[_File]] = {}
+    for place in map(Path, places):
+        for student, found in _students(place, {p.resolve() for p in leave_out}):
+            files.setdefault(student, []).extend(found)
+    if not files:
+        raise CourseError(
+            f"No notebook was found in {', '.join(map(str, places))}: one folder, one .ipynb or "
+            ".md file or one zip file per student was expected."
+        )
+    return [_chosen(student, files[student], course) for student in sorted(files)]
+
+
+# Of several notebooks
+
+
+def _chosen(student: str, files: list[_File], course: Course) -> Submission:
+    handed_out = course.chapter.notebook
+    notebooks = _notebooks(files, handed_out)
+    if not notebooks:
+        problems = [file.problem for file in files if file.problem]
+        return Submission(student, "", problem=(problems or [_NO_NOTEBOOK])[0])
+    best = max(notebooks, key=lambda file: _rank(file, handed_out))
+    is_late = course.deadline is not None and best.modified > course.deadline
+    flags = (LATE,) * is_late + (TWO_NOTEBOOKS,) * (len(notebooks) > 1)
+    return Submission(student, "/".join(best.parts), flags, best.problem, best.read)
+
+
+_NO_NOTEBOOK = "There is no notebook in what was handed in: a file .ipynb or .md was expected."
+
+
+def _notebooks(files: list[_File], handed_out: str) -> list[_File]:
+    """The files that are notebooks; other Markdown (a README) counts only if nothing else is."""
+    named = [file for file in files if file.suffix in _NOTEBOOKS]
+    sure = [file for file in named if file.suffix == ".ipynb" or file.name == f"{handed_out}.md"]
+    return sure or named
+
+
+def _rank(file: _File, handed_out: str) -> tuple:
+    is_named_so = os.path.splitext(file.name)[0] == handed_out
+    return (not file.problem, is_named_so, file.modified, file.suffix == ".ipynb", file.parts)
+
+
+# Whose file it is
+
+
+def _students(place: Path, leave_out: set[Path]) -> Iterator[tuple[str, list[_File]]]:
+    """Yield the files of each student in one place, students without a notebook included."""
+    if not place.exists():
+        raise CourseError(f"There is no {place}: a folder, a zip file or a notebook was expected.")
+    if place.is_dir():
+        files = _in_folder(place, leave_out)
+    elif place.suffix.lower() in _NOTEBOOKS:
+        files = [_on_disk(place, (place.name,))]
+    elif zipfile.is_zipfile(place):
+        files = _without_wrapper(list(_in_archive(lambda: place, ())), place.stem)
+    else:
+        raise CourseError(f"{place} is neither a folder nor a zip file nor a notebook.")
+    students: dict[str, list[_File]] = {}
+    for file in files:
+        if student := _student(file):
+            students.setdefault(student, []).append(file)
+    yield from students.items()
+
+
+def _student(file: _File) -> str:
+    """Whose file it is, "" for a stray one beside the students' folders."""
+    first = file.parts[0]
+    if len(file.parts) == 1:
+        if file.suffix not in (*_NOTEBOOKS, ".zip"):
+            return ""
+        first = os.path.splitext(first)[0]
+    elif first.lower().endswith(".zip"):
+        first = first[: -len(".zip")]
+    return unicodedata.normalize("NFC", first)
+
+
+def _without_wrapper(files: list[_File], stem: str) -> list[_File]:
+    """Leave out the one folder in which a zip file's folders may lie: it is no student."""
+    tops = {file.parts[0] for file in files if len(file.parts) > 1}
+    is_wrapped = len(tops) == 1 and all(len(file.parts) > 1 for file in files)
+    has_folders = any(len(file.parts) > 2 and file.suffix in _NOTEBOOKS for file in files)
+    if is_wrapped and (has_folders or tops == {stem}):
+        return [replace(file, parts=file.parts[1:]) for file in files]
+    return files
+
+
+# Files on the disk
+
+
+def _in_folder(folder: Path, leave_out: set[Path]) -> Iterator[_File]:
+    """Yield the files of each student's folder, and the notebooks and zip files beside them."""
+    for entry in _entries(folder):
+        if not _is_handed_in(entry.name) or Path(entry.path).resolve() in leave_out:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            found = [f for _, f in zip(range(MAX_FILES), _beneath(entry), strict=False)]
+            yield from found or [_placeholder((entry.name, ""))]
+        else:
+            yield from _one_file(entry, (entry.name,))
+
+
+def _beneath(folder: os.DirEntry, above: tuple[str, ...] = ()) -> Iterator[_File]:
+    parts = (*above, folder.name)
+    for entry in _entries(folder.path) if len(parts) <= MAX_DEPTH else ():
+        if not _is_handed_in(entry.name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _beneath(entry, parts)
+        else:
+            yield from _one_file(entry, (*parts, entry.name))
+
+
+def _one_file(entry: os.DirEntry, parts: tuple[str, ...]) -> Iterator[_File]:
+    """Yield a file, or what is in it if it is a zip file; links, pipes and devices are none."""
+    if not entry.is_file(follow_symlinks=False):
+        return
+    file = _on_disk(Path(entry.path), parts)
+    is_archive = file.suffix == ".zip"
+    yield from _in_archive(_in_memory(file.read), parts) if is_archive else [file]
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _on_disk(path: Path, parts: tuple[str, ...]) -> _File:
+    most = _most(parts[-1])
+
+    def read() -> bytes:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise Unreadable(f"{parts[-1]} is no file.")
+                return _whole(file, parts[-1], most)
+        except OSError as error:
+            raise Unreadable(f"{parts[-1]} cannot be read ({error.strerror}).") from None
+
+    try:
+        about = path.stat()
+    except OSError as error:
+        return _placeholder(parts, f"{parts[-1]} cannot be read ({error.strerror}).")
+    problem = _too_large(parts[-1], most) if about.st_size > most else ""
+    return _File(parts, datetime.fromtimestamp(about.st_mtime, UTC), read, problem)
+
+
+def _whole(file: io.BufferedIOBase, name: str, most: int) -> bytes:
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise Unreadable(_too_large(name, most))
+    return data
+
+
+def _too_large(name: str, most: int) -> str:
+    return (
+        f"{name} is larger than {most // 1_000_000} MB, more than is read here: clear the outputs "
+        "of its cells and hand it in again."
+    )
+
+
+# Files in zip files
+
+
+def _in_archive(
+    source: Callable[[], Path | io.BytesIO], above: tuple[str, ...], nested: bool = False
+) -> Iterator[_File]:
+    """Yield the files in a zip file, and those in a zip file in it.
+
+    source: gives what `zipfile` opens, anew each time.
+    above: the parts that lead to the zip file, itself included; () for one that a lecturer names.
+    A student's zip file that cannot be read is a file with a problem.
+    """
+    try:
+        with zipfile.ZipFile(source()) as archive:
+            entries = archive.infolist()
+    except Unreadable as error:
+        yield _placeholder((*above, ""), str(error))
+        return
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError):
+        yield _placeholder((*above, ""), f"The zip file {above[-1]} is damaged.")
+        return
+    files = [_entry(source, entry, above) for entry in entries if _is_file(entry)]
+    for file in files[:MAX_FILES] if above else files:
+        if file.suffix == ".zip" and not nested:
+            yield from _in_archive(_in_memory(file.read), file.parts, nested=bool(above))
+        else:
+            yield file
+    if above and not files:
+        yield _placeholder((*above, ""))
+
+
+def _in_memory(read: Callable[[], bytes]) -> Callable[[], io.BytesIO]:
+    return lambda: io.BytesIO(read())
+
+
+def _is_file(entry: zipfile.ZipInfo) -> bool:
+    """Whether a zip entry is an ordinary file, no link, pipe or device, that is handed in."""
+    parts, kind = _parts(entry), stat.S_IFMT(entry.external_attr >> 16)
+    is_ordinary = kind in (0, stat.S_IFREG) and not entry.is_dir()
+    return bool(parts) and is_ordinary and all(map(_is_handed_in, parts))
+
+
+def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
+    """The names in an entry's path; what would lead out of a folder is left out."""
+    return tuple(part for part in re.split(r"[/\\]", entry.filename) if _is_name(part))
+
+
+def _entry(
+    source: Callable[[], Path | io.BytesIO], entry: zipfile.ZipInfo, above: tuple[str, ...]
+) -> _File:
+    parts = (*above, *_parts(entry))
+    name, most = parts[-1], _most(parts[-1])
+
+    def read() -> bytes:
+        try:
+            with zipfile.ZipFile(source()) as archive, archive.open(entry) as file:
+                return _whole(file, name, most)
+        except Unreadable:
+            raise
+        except Exception as error:  # zlib, lzma and bz2 have errors of their own
+            what = f"{name} cannot be read from its zip file ({type(error).__name__})."
+            raise Unreadable(what) from None
+
+    problem = _too_large(name, most) if entry.file_size > most else ""
+    if entry.flag_bits & 0x1:
+        problem = f"{name} is encrypted: hand it in without a password."
+    return _File(parts, _modified(entry), read, problem)
+
+
+def _most(name: str) -> int:
+    return MAX_ARCHIVE if name.lower().endswith(".zip") else MAX_NOTEBOOK
+
+
+def _modified(entry: zipfile.ZipInfo) -> datetime:
+    try:
+        return datetime(*entry.date_time).astimezone(UTC)  # zip files hold local time
+    except (ValueError, OverflowError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+# Names
+
+
+def _is_name(part: str) -> bool:
+    return part not in ("", ".", "..") and not re.fullmatch(r"[A-Za-z]:", part)
+
+
+def _is_handed_in(name: str) -> bool:
+    """Whether a file or folder is the student's own, not a program's helper."""
+    return not name.startswith(".") and name not in _NOT_HANDED_IN
+
+
+def _placeholder(parts: tuple[str, ...], problem: str = "") -> _File:
+    """Stands for a student from whom nothing can be read."""
+    return _File(parts, datetime.fromtimestamp(0, UTC), lambda: b"", problem)
