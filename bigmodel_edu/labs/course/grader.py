@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bigmodel_edu import __version__
 from bigmodel_edu.labs.course.grades import ENDED_TWICE, MISSING, SAME_FILE, STOPPED, Grade
-from bigmodel_edu.labs.course.grading import Result, Task, judge_notebook
+from bigmodel_edu.labs.course.grading import Result, Task, as_grade, digest_of, grade_exercise
 from bigmodel_edu.labs.course.journal import Journal, Key
 from bigmodel_edu.labs.course.pages import write_pages
 from bigmodel_edu.labs.course.reports import write_reports
@@ -145,10 +145,10 @@ class _Run:
     ) -> Iterator[Grade]:
         """Yield the grades of one submission; none further once `stop` is set."""
         try:
-            notebook, problem = submission.read(), ""
+            notebook, problem = submission.read(), None
         except Unreadable as error:
-            notebook, problem = b"", str(error)
-        digest = hashlib.sha256(notebook).hexdigest()
+            notebook, problem = b"", Result(MISSING, message=str(error))
+        digest = digest_of(notebook)
         for task in self.tasks:
             if stop.is_set():
                 return
@@ -156,43 +156,24 @@ class _Run:
             key = (submission.student, name, digest, self.fingerprints[name])
             grade = self.journal.find(key)
             if grade is None:
-                grade = self._grade(key, task, submission, notebook, problem, sandbox)
+                grade = (
+                    as_grade(problem, task, submission, digest)
+                    if problem
+                    else self._run(key, task, submission, notebook, sandbox)
+                )
+                self.journal.finish(key, grade)
             flags = (*submission.flags, *grade.flags)  # a deadline may have been moved since
             yield replace(grade, notebook=submission.notebook, flags=flags)
 
-    def _grade(
-        self,
-        key: Key,
-        task: Task,
-        submission: Submission,
-        notebook: bytes,
-        problem: str,
-        sandbox: Sandbox,
+    def _run(
+        self, key: Key, task: Task, submission: Submission, notebook: bytes, sandbox: Sandbox
     ) -> Grade:
-        """Grade one exercise of a submission, and note it in the journal."""
-        student, _, digest, _ = key
-        seconds, flags = 0.0, ()
-        if problem:
-            result = Result(MISSING, message=problem)
-        elif self.journal.ends(key) >= 2:
+        """Grade one exercise, unless the grader was ended twice over it."""
+        if self.journal.ends(key) >= 2:
             result = Result(STOPPED, message="The grader was ended twice while it ran this.")
-            flags = (ENDED_TWICE,)
-        else:
-            self.journal.begin(key)
-            result, seconds = judge_notebook(
-                task, sandbox, notebook, is_markdown=submission.is_markdown, digest=digest
-            )
-        grade = result.grade(
-            task,
-            student,
-            submission.notebook,
-            digest,
-            flags=flags,
-            seconds=seconds,
-            confinement=sandbox.holder.words,
-        )
-        self.journal.finish(key, grade)
-        return grade
+            return as_grade(result, task, submission, digest_of(notebook), flags=(ENDED_TWICE,))
+        self.journal.begin(key)
+        return grade_exercise(task, sandbox, submission, notebook)
 
 
 def _fingerprint(task: Task) -> str:

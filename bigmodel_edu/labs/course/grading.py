@@ -24,6 +24,7 @@ from bigmodel_edu.labs.course.grades import (
 )
 from bigmodel_edu.labs.course.sandbox import Job, Outcome, Sandbox
 from bigmodel_edu.labs.course.settings import Course, Limits
+from bigmodel_edu.labs.course.submissions import Submission
 from bigmodel_edu.labs.exercise import Case, Exercise
 from bigmodel_edu.labs.judging import (
     Attempt,
@@ -90,33 +91,42 @@ class Result:
     details: tuple[tuple[str, str], ...] = ()
     mistake: str = ""
 
-    def grade(self, task: Task, student: str, notebook: str, digest: str, **more: Any) -> Grade:
-        """Return the grade of a student."""
-        exercise = task.exercise
-        return Grade(
-            student=student,
-            exercise=exercise.name,
-            title=exercise.title,
-            notebook=notebook,
-            digest=digest,
-            of=task.of,
-            **vars(self),
-            **more,
-        )
 
+def grade_exercise(task: Task, sandbox: Sandbox, submission: Submission, notebook: bytes) -> Grade:
+    """Run the function of `task` in a confined process and judge its answers.
 
-def judge_notebook(
-    task: Task, sandbox: Sandbox, notebook: bytes, *, is_markdown: bool, digest: str
-) -> tuple[Result, float]:
-    """Run the function of `task` in a confined process and judge its answers; also the seconds."""
-    started = time.monotonic()
+    notebook: what `submission.read()` returned.
+    """
+    started, digest = time.monotonic(), digest_of(notebook)
     cases = task.cases(digest)
     questions = [(case.args, dict(case.kwargs)) for case in cases]
-    outcome = sandbox.run(Job(notebook, is_markdown, task.exercise.function, questions))
+    job = Job(notebook, submission.is_markdown, task.exercise.function, questions)
+    outcome = sandbox.run(job)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of odd answers, such as NaN
         result = judge_outcome(task, cases, outcome)
-    return result, time.monotonic() - started
+    seconds = time.monotonic() - started
+    held_by = sandbox.holder.words
+    return as_grade(result, task, submission, digest, seconds=seconds, confinement=held_by)
+
+
+def as_grade(result: Result, task: Task, submission: Submission, digest: str, **more: Any) -> Grade:
+    """Return a result as the grade of a student."""
+    return Grade(
+        student=submission.student,
+        exercise=task.exercise.name,
+        title=task.exercise.title,
+        notebook=submission.notebook,
+        digest=digest,
+        of=task.of,
+        **vars(result),
+        **more,
+    )
+
+
+def digest_of(notebook: bytes) -> str:
+    """Return the SHA-256 of a notebook, hexadecimal."""
+    return hashlib.sha256(notebook).hexdigest()
 
 
 def judge_outcome(task: Task, cases: Sequence[Case], outcome: Outcome) -> Result:

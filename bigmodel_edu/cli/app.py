@@ -1,23 +1,25 @@
-"""The command `bigmodel`.
+"""The commands of `bigmodel`, those of course labs aside."""
 
-A command imports what it needs when it runs, so that `bigmodel --help` answers at once.
-"""
-
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
-from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
-from typer.core import TyperGroup
 
 from bigmodel_edu import __version__
+from bigmodel_edu.cli.lab import lab_app
+from bigmodel_edu.cli.output import (
+    AsJson,
+    BookCommands,
+    new_console,
+    print_json,
+    print_table,
+    symbol,
+    with_progress,
+)
 from bigmodel_edu.errors import BookError
 
 if TYPE_CHECKING:
@@ -26,16 +28,6 @@ if TYPE_CHECKING:
     from bigmodel_edu.labs.notebooks import Report
     from bigmodel_edu.parity import Verdict
 
-SYMBOLS = {
-    "ok": ("✓", "green"),
-    "passed": ("✓", "green"),
-    "failed": ("✗", "red"),
-    "wrong": ("✗", "red"),
-    "missing": ("○", "yellow"),
-    "not attempted": ("○", "yellow"),
-    "not reached": ("–", "yellow"),
-    "skipped": ("–", "dim"),
-}
 JUDGES = {  # how a table heads the judges' columns
     "finite-differences": "finite\ndifferences",
     "torch": "PyTorch",
@@ -44,17 +36,6 @@ JUDGES = {  # how a table heads the judges' columns
     "cupy": "CuPy",
     "cuda-on-cpu": "CUDA\non the CPU",
 }
-
-
-class BookCommands(TyperGroup):
-    """Print a deliberate error as its one sentence and exit with 2; anything else is a bug."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BookError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2) from error
 
 
 app = typer.Typer(
@@ -67,8 +48,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 app.add_typer(data_app, name="data", help="List or fetch the public data sets of the book.")
+app.add_typer(lab_app, name="lab")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Name = Annotated[
     str | None,
     typer.Argument(
@@ -115,10 +96,10 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = examine()
     if as_json:
-        _print_json(finding.as_json() for finding in findings)
+        print_json(finding.as_json() for finding in findings)
     else:
-        rows = [(_symbol(f.status), f.name, f.found, f.advice) for f in findings]
-        _print_table(("", "", "found", "what to do"), rows)
+        rows = [(symbol(f.status), f.name, f.found, f.advice) for f in findings]
+        print_table(("", "", "found", "what to do"), rows)
     raise typer.Exit(int(any(finding.status == "wrong" for finding in findings)))
 
 
@@ -133,9 +114,9 @@ def parity(name: Name = None, as_json: AsJson = False) -> None:
     """
     from bigmodel_edu import parity as harness
 
-    verdicts = [v for c in _with_progress(_components(name), "parity") for v in harness.judge(c)]
+    verdicts = [v for c in with_progress(_components(name), "parity") for v in harness.judge(c)]
     if as_json:
-        _print_json(verdict.as_json() for verdict in verdicts)
+        print_json(verdict.as_json() for verdict in verdicts)
     else:
         _print_verdicts(verdicts)
     raise typer.Exit(int(any(verdict.status == "failed" for verdict in verdicts)))
@@ -151,9 +132,9 @@ def bench(name: Name = None, as_json: AsJson = False) -> None:
     """
     from bigmodel_edu import bench as stopwatch
 
-    timings = [t for c in _with_progress(_components(name), "bench") for t in stopwatch.run(c)]
+    timings = [t for c in with_progress(_components(name), "bench") for t in stopwatch.run(c)]
     if as_json:
-        _print_json(timing.as_json() for timing in timings)
+        print_json(timing.as_json() for timing in timings)
     else:
         _print_timings(timings)
 
@@ -180,9 +161,9 @@ def check(
     for path in notebooks:  # all of them before the first one runs
         if not exercises_in(read_notebook(path)):
             raise BookError(f"{path} holds no exercises: no cell calls check(...).")
-    reports = [run_and_report(path, timeout) for path in _with_progress(notebooks, "check")]
+    reports = [run_and_report(path, timeout) for path in with_progress(notebooks, "check")]
     if as_json:
-        _print_json(report.as_json() for report in reports)
+        print_json(report.as_json() for report in reports)
     else:
         for report in reports:
             _print_report(report)
@@ -198,20 +179,9 @@ def progress(as_json: AsJson = False) -> None:
     from bigmodel_edu.labs.progress import board
 
     if as_json:
-        _print_json(board().as_json())
+        print_json(board().as_json())
     else:
-        _console().print(board())
-
-
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="[dim]Example:[/]  bigmodel lab --no-browser --port 8890",
-)
-def lab(context: typer.Context) -> None:
-    """Open JupyterLab on the book; further arguments go to JupyterLab itself."""
-    from bigmodel_edu.lab import main as open_lab
-
-    raise typer.Exit(open_lab(list(context.args)))
+        new_console().print(board())
 
 
 @data_app.command("list")
@@ -225,7 +195,7 @@ def list_data(as_json: AsJson = False) -> None:
     if not as_json:
         typer.echo(data.describe())
         return
-    _print_json(
+    print_json(
         {
             "name": download.name,
             "title": download.title,
@@ -259,16 +229,6 @@ def _components(name: str | None) -> list["Component"]:
     return catalogue.components_of(name) if name else list(catalogue.components().values())
 
 
-def _with_progress(items: Sequence[Any], task: str) -> Iterable[Any]:
-    """Yield the items behind a progress bar on stderr, which leaves stdout to the result."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        number = bar.add_task(task, total=len(items))
-        for item in items:
-            bar.update(number, description=getattr(item, "name", str(item)))
-            yield item
-            bar.advance(number)
-
-
 def _print_verdicts(verdicts: Sequence["Verdict"]) -> None:
     """One table per chapter, a row per component, a column per judge who sat; reasons below."""
     chapters: dict[str, dict[str, dict[str, Text]]] = {}
@@ -277,7 +237,7 @@ def _print_verdicts(verdicts: Sequence["Verdict"]) -> None:
         own_name = verdict.component.rpartition(".")[2]
         rows = chapters.setdefault(verdict.chapter, {}).setdefault(own_name, {})
         cell = rows.setdefault(judge, Text())
-        cell.append("\n" * bool(cell)).append_text(_symbol(verdict.status))
+        cell.append("\n" * bool(cell)).append_text(symbol(verdict.status))
         if verdict.max_error is not None:
             cell.append(f" {verdict.max_error:.0e}" if verdict.max_error else " 0", style="dim")
         cell.append(f" {oracle}" * bool(oracle), style="dim")
@@ -287,12 +247,12 @@ def _print_verdicts(verdicts: Sequence["Verdict"]) -> None:
         table = [
             (name, *(cells.get(judge, "") for judge in judges)) for name, cells in rows.items()
         ]
-        _print_table((chapter, *(JUDGES[judge] for judge in judges)), table)
+        print_table((chapter, *(JUDGES[judge] for judge in judges)), table)
     _print_reasons(verdicts)
 
 
 def _print_reasons(verdicts: Sequence["Verdict"]) -> None:
-    console = _console()
+    console = new_console()
     for verdict in verdicts:
         if verdict.status == "failed":
             console.print(f"[red]✗[/] {verdict.component}, {verdict.judge}: ", end="")
@@ -327,11 +287,11 @@ def _print_timings(timings: Sequence["Timing"]) -> None:
             for timing in timings
             if timing.chapter == chapter
         ]
-        _print_table((chapter, *headings), rows, right=headings[2:])
+        print_table((chapter, *headings), rows, right=headings[2:])
     for device in sorted({timing.device for timing in timings}):
-        _console().print(f"milliseconds, medians; {device}", style="dim", markup=False)
+        new_console().print(f"milliseconds, medians; {device}", style="dim", markup=False)
     if not timings:
-        _console().print("There is nothing to measure: no component here has a size for it.")
+        new_console().print("There is nothing to measure: no component here has a size for it.")
 
 
 def _milliseconds(value: float | None) -> str:
@@ -339,10 +299,10 @@ def _milliseconds(value: float | None) -> str:
 
 
 def _print_report(report: "Report") -> None:
-    console = _console()
+    console = new_console()
     console.print(str(report.notebook), style="bold", markup=False)
     for outcome in report.exercises:
-        line = Text("  ").append_text(_symbol(outcome.status)).append(f" {outcome.exercise}  ")
+        line = Text("  ").append_text(symbol(outcome.status)).append(f" {outcome.exercise}  ")
         console.print(line.append(outcome.status, style="dim"))
         if outcome.status in ("failed", "not reached"):
             console.print(Padding(Text(outcome.message), (0, 0, 0, 4)))
@@ -351,31 +311,3 @@ def _print_report(report: "Report") -> None:
     passed = sum(outcome.status == "passed" for outcome in report.exercises)
     points = sum(outcome.points for outcome in report.exercises)
     console.print(f"  {passed} of {len(report.exercises)} exercises passed, {points} points")
-
-
-def _print_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str] = ()
-) -> None:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for heading in headings:
-        justify = "right" if heading in right else "left"
-        table.add_column(heading, justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    _console().print(table)
-
-
-def _print_json(entries: Iterable[dict]) -> None:
-    typer.echo(json.dumps(list(entries), indent=2))
-
-
-def _symbol(status: str) -> Text:
-    return Text(*SYMBOLS[status])
-
-
-def _console() -> Console:
-    return Console(highlight=False)
-
-
-if __name__ == "__main__":
-    app()

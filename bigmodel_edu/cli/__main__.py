@@ -1,0 +1,5 @@
+"""`python -m bigmodel_edu.cli` is `bigmodel`."""
+
+from bigmodel_edu.cli import app
+
+app()
