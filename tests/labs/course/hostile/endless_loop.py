@@ -1,0 +1,6 @@
+"""Never returns."""
+
+
+def softmax(z):
+    while True:
+        pass

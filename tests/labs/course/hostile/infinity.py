@@ -1,0 +1,7 @@
+"""Returns infinity."""
+
+import numpy as np
+
+
+def softmax(z):
+    return np.full_like(z, np.inf)

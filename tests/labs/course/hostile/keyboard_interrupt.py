@@ -1,0 +1,5 @@
+"""Raises what a person's Ctrl-C raises."""
+
+
+def softmax(z):
+    raise KeyboardInterrupt

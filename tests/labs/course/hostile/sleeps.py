@@ -1,0 +1,7 @@
+"""Waits for an hour."""
+
+import time
+
+
+def softmax(z):
+    time.sleep(3600)

@@ -1,0 +1,5 @@
+"""Asks a person."""
+
+
+def softmax(z):
+    return float(input("The answer, please: "))
