@@ -4,15 +4,12 @@ from typing import Any
 
 import numpy as np
 
-_PRECISE = 4
-"""Bytes of the shortest float that stands for a longer one; a half has 3 digits, too few."""
-
 
 def in_form(answer: Any, expected: Any) -> Any:
     """Return `answer` in the form of `expected` where it holds the same kind of numbers.
 
     A list or tuple may stand for an array and the other way round, an integer for a float, a float
-    of 32 bits or more for one of another length, a whole float for an integer. Values and shapes
+    of one length for one of another, a whole float for an integer. Values and shapes
     stay as they are, and whatever fits nowhere is returned as it is.
     """
     if isinstance(expected, dict) and isinstance(answer, dict):
@@ -57,9 +54,7 @@ def _as_array(answer: tuple | list) -> Any:
 def _in_form_of_number(answer: Any, expected: np.ndarray) -> Any:
     array = np.asarray(answer)
     kinds = array.dtype.kind, expected.dtype.kind
-    if kinds in {("i", "f"), ("u", "f"), ("i", "c"), ("u", "c"), ("f", "c")}:
-        return array.astype(expected.dtype)
-    if kinds in {("f", "f"), ("c", "c")} and array.real.itemsize >= _PRECISE:
+    if kinds[0] in "iufc" and kinds[1] in "fc" and kinds != ("c", "f"):
         return array.astype(expected.dtype)
     if kinds in {("f", "i"), ("f", "u")} and (array == np.round(array)).all():
         return array.astype(np.int64) if (np.abs(array) < 2**53).all() else answer

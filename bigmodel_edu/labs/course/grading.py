@@ -141,7 +141,7 @@ def judge_outcome(task: Task, cases: Sequence[Case], outcome: Outcome) -> Result
     faults = [_as_dict(fault) for fault in _as_list(first.get("faults"))]
     if "ready" not in first:
         return Result(MISSING, cases=len(cases), message=_why_it_is_missing(task, first, faults))
-    answers = list(takewhile(_is_answer, map(_as_dict, answers[: len(cases)])))
+    answers = list(takewhile(_is_answer, map(_as_dict, answers)))
     attempts = [_attempt(task, *pair) for pair in zip(cases, answers, strict=False)]
     complete = len(attempts) == len(cases)
     if complete and all(map(is_untouched, attempts)):
@@ -164,7 +164,7 @@ def _result(
     pairs = [(a.answer, e) for a, e in zip(attempts, expected, strict=False)]
     if any(is_single(a) and not is_single(e) for a, e in pairs):
         exercise = replace(exercise, tolerance=max(exercise.tolerance, SINGLE))
-    formed = [in_form(answer, e) for answer, e in pairs]
+    formed = [_formed(answer, e) for answer, e in pairs]
     attempts = [replace(a, answer=f) for a, f in zip(attempts, formed, strict=True)]
     verdicts = [_verdict(exercise, *pair) for pair in zip(cases, attempts, strict=False)]
     right = [case for case, verdict in zip(cases, verdicts, strict=False) if not verdict]
@@ -249,6 +249,13 @@ def _verdict(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None
         return judge(exercise, case, attempt)
     except Exception as error:  # answers of forms that nobody thought of
         return Failure(f"The answer has a form that cannot be judged ({type(error).__name__}).")
+
+
+def _formed(answer: Any, expected: Any) -> Any:
+    try:
+        return in_form(answer, expected)
+    except Exception:  # as in _verdict: then it stays as it is
+        return answer
 
 
 def _recognised(exercise: Exercise, *found: Sequence) -> Any:

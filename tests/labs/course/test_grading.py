@@ -30,6 +30,15 @@ EXERCISE = Exercise(
 )
 
 
+TOTAL = replace(
+    EXERCISE,
+    name="neural_nets.total",
+    reference=lambda x: float(x.sum()),
+    mistakes=(Mistake(lambda x: float(x.mean()), "That is the mean."),),
+)
+"""Its answer is a number."""
+
+
 @pytest.fixture
 def task() -> Task:
     return Task.of_course(FakeCourse(), EXERCISE)
@@ -38,7 +47,7 @@ def task() -> Task:
 class FakeCourse:
     """What a task takes from a course."""
 
-    points = {EXERCISE.name: 4}  # noqa: RUF012
+    points = {"neural_nets.double": 4, "neural_nets.total": 4}  # noqa: RUF012
     secret = "a secret of this course"
     imports = ("numpy",)
     limits = Limits()
@@ -255,8 +264,10 @@ FORGED = [
 ]
 
 
+@pytest.mark.parametrize("exercise", [EXERCISE, TOTAL], ids=["an array", "a number"])
 @pytest.mark.parametrize("message", FORGED, ids=range(len(FORGED)))
-def test_forged_messages_earn_nothing_and_break_nothing(task, message):
+def test_forged_messages_earn_nothing_and_break_nothing(exercise, message):
+    task = Task.of_course(FakeCourse(), exercise)
     for first in (READY, message):
         messages = (first, *[message] * 4)
         result = judge_outcome(task, task.cases("d"), Outcome(messages, "exited", 0.1))
