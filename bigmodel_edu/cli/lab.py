@@ -125,9 +125,7 @@ def release(
         from bigmodel_edu.labs.course.nbgrader import release_for_nbgrader as write
     else:
         from bigmodel_edu.labs.course.release import release as write
-    for path in write(
-        course, out or course.folder / format.value.replace("notebook", "release"), force
-    ):
+    for path in write(course, out or course.folder / _RELEASES[format], force):
         typer.echo(path)
 
 

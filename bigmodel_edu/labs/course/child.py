@@ -59,7 +59,8 @@ def run_job(job: int, out: int) -> None:
 def _define(source: str, name: str):
     """Return what `name` is, and the errors of the definitions that failed.
 
-    They run one by one, so that one that fails does not take along the others.
+    They run one by one, so that one that fails does not take along the others. If `name` is bound
+    to something else later, as in `softmax = softmax(z)`, it is the last that could be called.
     """
     import ast
 
@@ -69,14 +70,18 @@ def _define(source: str, name: str):
     sys.modules["answer"] = module  # dataclasses and pickle look their module up
     vars(module).update(np=np, numpy=np)
     linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
-    faults = []
+    faults, found = [], None
     for node in ast.parse(source).body:
         try:
             code = compile(ast.Module([node], []), FILE_NAME, "exec")
             exec(code, vars(module))
         except BaseException as error:
             faults.append(_describe_error(error))
-    return vars(module).get(name), faults
+        value = vars(module).get(name)
+        found = value if callable(value) else found
+    if found is not None:
+        vars(module)[name] = found
+    return found, faults
 
 
 def _run_case(function, args: tuple, kwargs: dict) -> dict:

@@ -1,0 +1,157 @@
+"""The same lab for a course that lives in nbgrader: its source notebook, with hidden tests.
+
+nbgrader makes the students' version of it (`generate_assignment`), runs what they hand in
+(`autograde`) and writes the points (`export`). It calls their code in the process that judges it,
+so it can be cheated where `bigmodel lab grade` cannot.
+
+Source: https://nbgrader.readthedocs.io, "Creating and grading assignments", metadata schema 3.
+"""
+
+import ast
+import contextlib
+import hashlib
+import hmac
+import io
+import re
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from bigmodel_edu import catalogue
+from bigmodel_edu.labs.course.answers import answer
+from bigmodel_edu.labs.course.release import (
+    KERNEL,
+    SETUP,
+    LabTask,
+    chapter_path,
+    tasks,
+    title_cell,
+    write_all,
+)
+from bigmodel_edu.labs.course.settings import Course
+from bigmodel_edu.labs.exercise import Exercise
+from bigmodel_edu.labs.judging import judge, run
+from bigmodel_edu.labs.notebooks import ANSWER, read_notebook
+
+_RULES = """\
+**What counts.** When it is graded, your notebook is run from top to bottom, and each function is
+called on other numbers. Every case that is right earns its share of the points."""
+
+
+def release_for_nbgrader(course: Course, folder: Path | str, force: bool = False) -> list[Path]:
+    """Write nbgrader's configuration and source notebook into `folder`; return both paths.
+
+    force: also where a file exists that holds something else; else that raises CourseError.
+    """
+    assignment = re.sub(r"[^\w-]", "-", course.folder.resolve().name)
+    folder, name = Path(folder), f"{course.chapter.notebook}.ipynb"
+    config = f"c = get_config()  # noqa: F821\n\nc.CourseDirectory.course_id = {assignment!r}\n"
+    notebook = nbformat.writes(source_notebook(course)) + "\n"
+    texts = {
+        folder / "nbgrader_config.py": config,
+        folder / "source" / assignment / name: notebook,
+    }
+    return write_all(texts, force)
+
+
+def points_earned(name: str, function: Callable, of: float, seed: int) -> float:
+    """Return what `function` earns in an exercise: its share of right cases, of so many points.
+
+    Its prints and warnings are swallowed: nbgrader gives no points to a cell that warns.
+    """
+    exercise = catalogue.exercise(name)
+    cases = exercise.cases(np.random.default_rng(seed))
+    with (
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        right = sum(judge(exercise, case, run(function, case)) is None for case in cases)
+    return of * right / len(cases)
+
+
+# The source notebook
+
+
+def source_notebook(course: Course) -> NotebookNode:
+    """Return the notebook with solutions and hidden tests, with nbgrader's metadata."""
+    cells = [title_cell(course, _RULES), new_code_cell(SETUP, id="setup")]
+    for task in tasks(course):
+        cells += _cells(course, task)
+    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+
+
+def solution_of(course: Course, exercise: Exercise) -> str:
+    """Return the book's answer with the imports and definitions that it needs."""
+    cells = read_notebook(chapter_path(course, "solutions")).cells
+    tag = ANSWER + exercise.name
+    last = next(i for i, cell in enumerate(cells) if tag in cell.metadata.get("tags", []))
+    until_there = nbformat.writes(new_notebook(cells=cells[: last + 1]))
+    return answer(until_there.encode(), False, exercise.function).source
+
+
+def _cells(course: Course, task: LabTask) -> Iterator[NotebookNode]:
+    own = task.exercise.name.partition(".")[2]
+    yield new_markdown_cell(task.text, id=f"task-{own}"[:64])
+    solution = solution_of(course, task.exercise)
+    yield _cell(_with_marks(solution, task.exercise.function), own, solution=True)
+    yield new_code_cell(task.check, id=f"check-{own}"[:64])
+    points = course.points[task.exercise.name]
+    yield _cell(_hidden_test(course, task.exercise), f"test-{own}", locked=True, points=points)
+
+
+def _cell(
+    source: str,
+    grade_id: str,
+    *,
+    solution: bool = False,
+    locked: bool = False,
+    points: float | None = None,
+) -> NotebookNode:
+    about = {
+        "grade": points is not None,
+        "grade_id": grade_id,
+        "locked": locked,
+        "schema_version": 3,
+        "solution": solution,
+        "task": False,
+    }
+    if points is not None:
+        about["points"] = points
+    return new_code_cell(source, id=grade_id[:64], metadata={"nbgrader": about})
+
+
+def _with_marks(source: str, function: str) -> str:
+    """Put what students do not get between marks: the function's body, and what it needs."""
+    tree, lines = ast.parse(source), source.splitlines()
+    (definition,) = (n for n in tree.body if getattr(n, "name", "") == function)
+    first, last = definition.body[0].lineno - 1, definition.end_lineno
+    needed = [
+        ast.unparse(node)
+        for node in tree.body
+        if node is not definition and ast.unparse(node) != "import numpy as np"
+    ]
+    head = lines[definition.lineno - 1 : first]
+    body = [textwrap.indent(text, "    ") for text in needed] + lines[first:last]
+    return "\n".join([*head, "    ### BEGIN SOLUTION", *body, "    ### END SOLUTION"])
+
+
+def _hidden_test(course: Course, exercise: Exercise) -> str:
+    text = f"{exercise.name}\nnbgrader".encode()
+    seed = int.from_bytes(hmac.digest(course.secret.encode(), text, hashlib.sha256)[:6])
+    of = course.points[exercise.name]
+    return f"""\
+# When this is graded, your function is called on other numbers here.
+### BEGIN HIDDEN TESTS
+from bigmodel_edu.labs.course.nbgrader import points_earned
+
+points_earned("{exercise.name}", {exercise.function}, of={of}, seed={seed})
+### END HIDDEN TESTS"""
