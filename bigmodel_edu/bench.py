@@ -154,13 +154,14 @@ def device() -> str:
     import torch
 
     threads = torch.get_num_threads()
-    text = f"{_processor()}, {threads} thread{'s' * (threads != 1)}, {DTYPE}"
+    text = f"{processor()}, {threads} thread{'s' * (threads != 1)}, {DTYPE}"
     if torch.cuda.is_available():
         text += f"; {torch.cuda.get_device_name()}"
     return text
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [line.partition(":")[2].strip() for line in file if "model name" in line]
