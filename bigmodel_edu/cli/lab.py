@@ -215,18 +215,20 @@ def _refuse_on_windows() -> None:
 def _print_summary(graded: "Graded") -> None:
     grades = graded.grades
     students = {grade.student for grade in grades}
-    counts = {
-        "stopped": sum(grade.status == "stopped" for grade in grades),
-        "flagged": len({grade.student for grade in grades if grade.flags}),
-    }
+    stopped = sum(grade.status == "stopped" for grade in grades)
+    flagged = len({grade.student for grade in grades if grade.flags})
     points = sum(grade.points for grade in grades) / len(students)
     total = sum(grade.of for grade in grades) / len(students)
     typer.echo(
-        f"{len(students)} students, {points:.3g} of {total:g} points on average; "
-        f"{counts['stopped']} exercises stopped, {counts['flagged']} students flagged."
+        f"{_count(len(students), 'student')}, {points:.3g} of {total:g} points on average; "
+        f"{_count(stopped, 'exercise')} stopped, {_count(flagged, 'student')} flagged."
     )
     typer.echo(f"Held by: {graded.confinement}.")
     typer.echo(f"The class page: {graded.pages[0]}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
 
 
 def _print_grades(grades: Sequence["Grade"]) -> None:
