@@ -187,5 +187,5 @@ def _with_own_numbers(
     for label in _REFERENCE.findall(text):
         if label not in numbers:
             numbers[label] = len(numbers) + 1
-            new.append(f"$$\n{equations[label]} \\tag{{{numbers[label]}}}\n$$")
+            new.append(f"Equation ({numbers[label]}):\n\n$$\n{equations[label]}\n$$")
     return _REFERENCE.sub(lambda match: f"({numbers[match[1]]})", text), new
