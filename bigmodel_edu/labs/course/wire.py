@@ -183,7 +183,7 @@ def _read_arrays(data: memoryview):
         header = io.BytesIO(bytes(data[: MAX_NPY_HEADER + 20]))
         version = npy.read_magic(header)
         shape, fortran, dtype = readers[version](header, max_header_size=MAX_NPY_HEADER)
-        if dtype.kind not in NUMERIC or dtype.hasobject or dtype.shape:
+        if dtype.kind not in NUMERIC:
             raise WireError(f"an array of dtype {dtype.name}, where numbers were expected")
         count = 1
         for size in shape:
