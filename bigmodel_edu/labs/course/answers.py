@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 MAX_CELLS = 10_000
 _RUNS_PYTHON = re.compile(r"%%(time|timeit|capture|prun|mem\w*)\b[^\n]*\n")
-_MAGIC = re.compile(r"^(\s*)[%!?].*|^(\s*)\S.*\?\s*$")
+_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w, ]+=\s*[%!].*|\S.*\?\s*)$")
 _CELL_OPENS = re.compile(r"^(`{3,}|~{3,})\s*\{code-cell\}.*$")
 _LOOKS_UP_NAMES = {"globals", "locals", "vars", "eval", "exec"}
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -147,8 +147,7 @@ def _parsed(cell: str) -> tuple[str, ast.Module | None]:
     """The cell as Python: with its magics blanked out if it is none with them."""
     cell = _RUNS_PYTHON.sub("", cell, count=1) if cell.lstrip().startswith("%%") else cell
     without = "\n".join(
-        f"{magic.group(1) or magic.group(2) or ''}pass" if (magic := _MAGIC.match(line)) else line
-        for line in cell.splitlines()
+        f"{magic[1]}pass" if (magic := _MAGIC.match(line)) else line for line in cell.splitlines()
     )
     for source in (cell, without):
         try:

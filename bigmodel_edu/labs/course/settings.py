@@ -231,11 +231,12 @@ def _imports(names: object) -> tuple[str, ...]:
 
 
 def _limits(entries: object) -> Limits:
-    known = {field.name for field in fields(Limits)}
-    if not isinstance(entries, dict) or (unknown := sorted(entries.keys() - known)):
+    known = [field.name for field in fields(Limits)]
+    if not isinstance(entries, dict) or (unknown := sorted(entries.keys() - {*known})):
         what = unknown[0] if isinstance(entries, dict) else entries
         raise CourseError(f"[limits]: {what!r} is no limit; the limits are {', '.join(known)}.")
     for name, value in entries.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (is_number and 0 < value < math.inf):
             raise CourseError(f"[limits]: {name} = {value!r}: a positive number was expected.")
     return Limits(**entries)

@@ -1,0 +1,125 @@
+"""Which answers stand for which, and which do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from bigmodel_edu.labs.comparing import compare
+from bigmodel_edu.labs.course.forms import in_form, is_single
+
+ARRAY = np.array([[1.0, 2.0], [3.0, 4.0]])
+TOLERANCE = 1e-9
+
+
+def equal(answer, expected) -> bool:
+    return compare(in_form(answer, expected), expected, TOLERANCE) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (ARRAY.tolist(), ARRAY),
+        (tuple(ARRAY), ARRAY),
+        ([list(row) for row in ARRAY], ARRAY),
+        (ARRAY.astype(int), ARRAY),
+        (ARRAY.astype(np.float32), ARRAY),
+        (ARRAY.astype(np.longdouble), ARRAY),
+        (ARRAY, ARRAY.astype(np.float32)),
+        (ARRAY.astype(">f8"), ARRAY),
+        (ARRAY, ARRAY.astype(complex)),
+        (ARRAY, ARRAY.astype(int)),
+        (3, 3.0),
+        (np.array(3), 3.0),
+        (np.float32(3), 3.0),
+        (3.0, 3),
+        (np.array(3.0), 3),
+        (np.uint8(3), 3),
+        ([ARRAY, 1], (ARRAY, 1.0)),
+        (np.array([1.0, 2.0]), (1, 2)),
+        (np.stack([ARRAY, ARRAY]), (ARRAY, ARRAY)),
+        ((1, None), (1, None)),
+        ({"a": [1.0, 2.0]}, {"a": np.array([1.0, 2.0])}),
+        ([], np.zeros(0)),
+        (["a", "b"], ("a", "b")),
+    ],
+)
+def test_it_stands_for_it(answer, expected):
+    assert equal(answer, expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (1.0, np.ones(3)),
+        (np.ones((1, 1)), np.ones((3, 3))),
+        (np.ones(1), 1.0),
+        ([1.0], 1.0),
+        (ARRAY.T, ARRAY),
+        (ARRAY.ravel(), ARRAY),
+        (np.array([True, False]), np.array([1, 0])),
+        (np.array([1, 0]), np.array([True, False])),
+        (True, 1.0),
+        (2.5, 2),
+        (float("nan"), 2),
+        (np.array([2.5]), np.array([2])),
+        (ARRAY + 0j + 1j, ARRAY),
+        (1 + 0j, 1.0),
+        ("1.0", 1.0),
+        ([[1.0], [1.0, 2.0]], ARRAY),
+        (["1.0", "2.0"], np.array([1.0, 2.0])),
+        ([None, 1], np.array([0.0, 1.0])),
+        (None, ARRAY),
+        ({}, {"a": 1}),
+        ((1, 2, 3), (1, 2)),
+        (2**60 + 1.0, 2**60 + 1),
+        (ARRAY.astype(np.float16) + np.float16(0.001), ARRAY),
+    ],
+)
+def test_it_does_not_stand_for_it(answer, expected):
+    assert not equal(answer, expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "single"),
+    [
+        (ARRAY.astype(np.float32), True),
+        (np.float32(1), True),
+        (np.complex64(1), True),
+        ((1, [ARRAY.astype(np.float32)]), True),
+        ({"a": ARRAY.astype(np.float32)}, True),
+        (ARRAY, False),
+        (ARRAY.astype(np.float16), False),
+        ([1.0, "float32"], False),
+        (None, False),
+    ],
+)
+def test_which_answers_are_exact_to_seven_digits_only(answer, single):
+    assert is_single(answer) == single
+
+
+numbers = arrays.arrays(
+    st.sampled_from(["?", "i1", "i8", "u8", "f2", "f4", "f8", "c8", "c16"]),
+    arrays.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3),
+)
+anything = st.recursive(
+    numbers | st.none() | st.integers() | st.floats() | st.text(max_size=3) | st.booleans(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
+    max_leaves=8,
+)
+
+
+@given(anything, anything)
+def test_any_answer_to_anything_is_returned_in_some_form(answer, expected):
+    with np.errstate(all="ignore"):
+        in_form(answer, expected)
+
+
+@given(numbers)
+def test_an_answer_in_the_right_form_stays_as_it_is(answer):
+    formed = in_form(answer, answer)
+    np.testing.assert_array_equal(formed, answer)
+    assert formed.dtype == answer.dtype
