@@ -1,0 +1,345 @@
+"""Notebooks are found in every shape in which a platform hands them over, hostile shapes too."""
+
+import io
+import os
+import stat
+import tracemalloc
+import unicodedata
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bigmodel_edu.labs.course import grades as statuses
+from bigmodel_edu.labs.course import submissions
+from bigmodel_edu.labs.course.settings import CourseError, new_course
+from bigmodel_edu.labs.course.submissions import Unreadable, collect
+
+NAME = "01_neural_nets.ipynb"
+
+
+@pytest.fixture
+def course(tmp_path):
+    return new_course(tmp_path / "course", 1)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "submissions").mkdir()
+    return tmp_path / "submissions"
+
+
+def put(path: Path, content: str = "{}", when: float | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    if when is not None:
+        os.utime(path, (when, when))
+    return path
+
+
+def zipped(entries: dict[str, str | bytes], **options) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", **options) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def names(found) -> dict[str, str]:
+    return {submission.student: submission.notebook for submission in found}
+
+
+def by_student(found) -> dict:
+    return {submission.student: submission for submission in found}
+
+
+# Shapes
+
+
+def test_a_folder_per_student(course, folder):
+    put(folder / "Ada" / NAME, "ada")
+    put(folder / "Bob" / "deep" / "er" / NAME, "bob")
+    found = collect([folder], course)
+    assert names(found) == {"Ada": f"Ada/{NAME}", "Bob": f"Bob/deep/er/{NAME}"}
+    assert [submission.read() for submission in found] == [b"ada", b"bob"]
+
+
+def test_a_file_per_student(course, folder):
+    put(folder / "Ada.ipynb")
+    put(folder / "Bob.md")
+    put(folder / "notes.txt")
+    put(folder / "grades.csv")
+    found = by_student(collect([folder], course))
+    assert found.keys() == {"Ada", "Bob"}
+    assert found["Bob"].is_markdown
+    assert not found["Ada"].is_markdown
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {f"Ada/{NAME}": "a", f"Bob/{NAME}": "b"},
+        {f"all/Ada/{NAME}": "a", f"all/Bob/{NAME}": "b"},
+        {"Ada.ipynb": "a", "Bob.ipynb": "b"},
+        {"class/Ada.ipynb": "a", "class/Bob.ipynb": "b"},
+        {"Ada.zip": zipped({NAME: "a"}), "Bob.zip": zipped({f"x/{NAME}": "b"})},
+        {f"Ada/{NAME}": "a", "Bob/work.zip": zipped({NAME: "b"})},
+        {"all/": "", f"all/Ada/{NAME}": "a", f"all/Bob/deep/{NAME}": "b"},
+    ],
+)
+def test_a_zip_file_of_all(course, tmp_path, entries):
+    place = tmp_path / "class.zip"
+    place.write_bytes(zipped(entries))
+    found = by_student(collect([place], course))
+    assert {student: s.read() for student, s in found.items()} == {"Ada": b"a", "Bob": b"b"}
+
+
+def test_one_student_alone_in_a_zip_file_is_no_wrapper(course, tmp_path):
+    (tmp_path / "class.zip").write_bytes(zipped({f"Ada/{NAME}": "a"}))
+    assert names(collect([tmp_path / "class.zip"], course)) == {"Ada": f"Ada/{NAME}"}
+
+
+def test_a_zip_file_per_student_in_a_folder(course, folder):
+    (folder / "Ada.zip").write_bytes(zipped({NAME: "a"}))
+    found = collect([folder], course)
+    assert found[0].student == "Ada"
+    assert found[0].read() == b"a"
+
+
+def test_single_notebooks(course, folder):
+    found = collect([put(folder / "Ada.ipynb", "a"), put(folder / "Bob.md", "b")], course)
+    assert [s.student for s in found] == ["Ada", "Bob"]
+
+
+def test_a_student_in_two_places_hands_in_once(course, folder, tmp_path):
+    put(folder / "Ada" / NAME, "old", when=1)
+    put(tmp_path / "later" / "Ada" / NAME, "new", when=2)
+    (found,) = collect([folder, tmp_path / "later"], course)
+    assert found.read() == b"new"
+    assert found.flags == (statuses.TWO_NOTEBOOKS,)
+
+
+def test_one_name_in_two_unicode_forms_is_one_student(course, folder):
+    name = "Zoë"
+    put(folder / unicodedata.normalize("NFD", name) / NAME)
+    (found,) = collect([folder], course)
+    assert found.student == unicodedata.normalize("NFC", name)
+
+
+# Which notebook counts
+
+
+@pytest.mark.parametrize(
+    ("files", "counts", "two"),
+    [
+        ({NAME: 1, "copy.ipynb": 2}, NAME, True),
+        ({"a.ipynb": 1, "b.ipynb": 2}, "b.ipynb", True),
+        ({NAME: 1, f"old/{NAME}": 2}, f"old/{NAME}", True),
+        ({NAME: 1, "01_neural_nets.md": 1}, NAME, True),
+        ({NAME: 1, "01_neural_nets.md": 2}, "01_neural_nets.md", True),
+        ({NAME: 1, "README.md": 2}, NAME, False),
+        ({"README.md": 2, "lab.md": 1}, "README.md", True),
+        ({"lab.IPYNB": 1}, "lab.IPYNB", False),
+        ({NAME: 1, f".ipynb_checkpoints/{NAME}": 2}, NAME, False),
+        ({NAME: 1, f"__MACOSX/{NAME}": 2, f"._{NAME}": 3}, NAME, False),
+    ],
+)
+def test_which_of_several_notebooks_counts(course, folder, files, counts, two):
+    for name, when in files.items():
+        put(folder / "Ada" / name, when=when)
+    (found,) = collect([folder], course)
+    assert found.notebook == f"Ada/{counts}"
+    assert found.flags == (statuses.TWO_NOTEBOOKS,) * two
+
+
+def test_late_is_after_the_deadline(course, folder, tmp_path):
+    course = replace(course, deadline=datetime(2026, 1, 2, tzinfo=UTC))
+    put(folder / "in time" / NAME, when=datetime(2026, 1, 1, 23, tzinfo=UTC).timestamp())
+    put(folder / "late" / NAME, when=datetime(2026, 1, 2, 1, tzinfo=UTC).timestamp())
+    entry = zipfile.ZipInfo(f"late in a zip/{NAME}", date_time=(2026, 1, 4, 0, 0, 0))
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        archive.writestr(entry, "{}")
+    found = collect([folder, tmp_path / "class.zip"], course)
+    assert {s.student for s in found if statuses.LATE in s.flags} == {"late", "late in a zip"}
+
+
+def test_who_hands_in_no_notebook_is_there_all_the_same(course, folder):
+    put(folder / "Ada" / NAME)
+    (folder / "Bob").mkdir()
+    put(folder / "Eve" / "essay.txt")
+    (folder / "Max.zip").write_bytes(zipped({"essay.txt": ""}))
+    found = by_student(collect([folder], course))
+    assert found.keys() == {"Ada", "Bob", "Eve", "Max"}
+    for student in ("Bob", "Eve", "Max"):
+        assert "There is no notebook" in found[student].problem
+        with pytest.raises(Unreadable, match="There is no notebook"):
+            found[student].read()
+
+
+# Hostile shapes
+
+
+def test_links_pipes_and_devices_are_no_notebooks(course, folder, tmp_path):
+    secret = put(tmp_path / "secret.ipynb", "secret")
+    put(folder / "Ada" / NAME, "ada")
+    for student in ("link", "pipe", "folder link", "hard link"):
+        (folder / student).mkdir()
+    (folder / "link" / NAME).symlink_to(secret)
+    os.mkfifo(folder / "pipe" / NAME)
+    (folder / "folder link" / "deep").symlink_to(tmp_path)
+    (folder / "a link to Ada").symlink_to(folder / "Ada")
+    found = by_student(collect([folder], course))
+    assert found.keys() == {"Ada", "link", "pipe", "folder link", "hard link"}
+    assert all(found[student].problem for student in found if student != "Ada")
+
+
+def test_a_file_that_becomes_a_link_is_not_followed(course, folder, tmp_path):
+    path = put(folder / "Ada" / NAME)
+    (found,) = collect([folder], course)
+    path.unlink()
+    path.symlink_to(put(tmp_path / "secret.ipynb", "secret"))
+    with pytest.raises(Unreadable, match="cannot be read"):
+        found.read()
+
+
+def test_links_in_zip_files_are_no_notebooks(course, tmp_path):
+    link = zipfile.ZipInfo(f"Ada/{NAME}")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr(f"Bob/{NAME}", "bob")
+    assert by_student(collect([tmp_path / "class.zip"], course)).keys() == {"Bob"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"../../{NAME}",
+        f"/etc/{NAME}",
+        f"C:\\Windows\\{NAME}",
+        f"..\\..\\{NAME}",
+        f"a/../../../b/{NAME}",
+        f"./././{NAME}",
+    ],
+)
+def test_paths_in_a_zip_file_lead_nowhere(course, tmp_path, name):
+    place = tmp_path / "in" / "Ada.zip"
+    place.parent.mkdir()
+    place.write_bytes(zipped({name: "a"}))
+    before = sorted(tmp_path.rglob("*"))
+    (found,) = collect([place.parent], course)
+    assert found.student == "Ada"
+    assert found.read() == b"a"
+    assert ".." not in found.notebook.split("/")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_damaged_zip_files_are_their_students_problem(course, folder):
+    good = zipped({NAME: "x" * 1000}, compression=zipfile.ZIP_DEFLATED)
+    (folder / "cut.zip").write_bytes(good[: len(good) // 2])
+    (folder / "empty.zip").write_bytes(b"")
+    (folder / "no zip.zip").write_bytes(b"PK\x03\x04" * 10)
+    content = bytearray(good)
+    content[45] ^= 0xFF
+    (folder / "bits.zip").write_bytes(bytes(content))
+    encrypted = bytearray(zipped({NAME: "x"}))
+    place = encrypted.rfind(b"PK\x01\x02")
+    encrypted[place + 8] |= 1
+    (folder / "encrypted.zip").write_bytes(bytes(encrypted))
+    put(folder / "Ada" / NAME, "ada")
+    found = by_student(collect([folder], course))
+    for student in ("cut", "empty", "no zip", "bits", "encrypted"):
+        with pytest.raises(Unreadable, match=r"is damaged|cannot be read|is encrypted"):
+            found[student].read()
+    assert found["Ada"].read() == b"ada"
+
+
+def test_a_zip_file_that_a_lecturer_names_must_be_whole(course, tmp_path):
+    (tmp_path / "class.zip").write_bytes(b"nothing")
+    with pytest.raises(CourseError, match="neither a folder nor a zip file nor a notebook"):
+        collect([tmp_path / "class.zip"], course)
+
+
+def test_bombs_do_not_go_off(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 100_000)
+    monkeypatch.setattr(submissions, "MAX_ARCHIVE", 200_000)
+    zeros = b"\0" * 50_000_000
+    bomb = zipped({NAME: zeros}, compression=zipfile.ZIP_DEFLATED)
+    (folder / "claims its size.zip").write_bytes(bomb)
+    lying = bytearray(bomb)  # says 10 bytes, and is 50 MB
+    for place in (lying.find(b"PK\x03\x04") + 22, lying.rfind(b"PK\x01\x02") + 24):
+        lying[place : place + 4] = (10).to_bytes(4, "little")
+    (folder / "lies.zip").write_bytes(bytes(lying))
+    inner = zipped({"a.zip": bomb, "b.zip": zipped({"c.zip": bomb})})
+    (folder / "nested.zip").write_bytes(inner)
+    with (put(folder / "sparse" / NAME)).open("wb") as file:
+        file.truncate(10**10)
+    tracemalloc.start()
+    found = by_student(collect([folder], course))
+    for student in found:
+        with pytest.raises(Unreadable):
+            found[student].read()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+    assert "is larger than" in found["claims its size"].problem
+
+
+def test_many_files_and_deep_folders_end(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_FILES", 100)
+    many = {f"{i:05}.txt": "" for i in range(5000)}
+    (folder / "many.zip").write_bytes(zipped(many | {NAME: "x"}))
+    for i in range(300):
+        put(folder / "files" / f"{i:05}.txt", "")
+    deep = folder / "deep"
+    for _ in range(40):
+        deep /= "d"
+    put(deep / NAME)
+    put(folder / "Ada" / NAME)
+    found = by_student(collect([folder], course))
+    assert not found["Ada"].problem
+    assert all(found[student].problem for student in ("many", "files", "deep"))
+
+
+def test_nothing_is_kept_of_what_was_read(course, folder):
+    put(folder / "Ada" / NAME, "x" * 5_000_000)
+    (found,) = collect([folder], course)
+    tracemalloc.start()
+    for _ in range(5):
+        found.read()
+    now, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert now < 1_000_000
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_its_students_problem(course, folder):
+    put(folder / "Ada" / NAME).chmod(0)
+    put(folder / "Bob" / NAME)
+    (folder / "Bob").chmod(0)
+    try:
+        for found in collect([folder], course):
+            with pytest.raises(Unreadable):
+                found.read()
+    finally:
+        (folder / "Bob").chmod(0o700)
+
+
+# Places
+
+
+def test_what_is_left_out_is_left_out(course, folder):
+    put(folder / "Ada" / NAME)
+    put(folder / "results" / "students.ipynb")
+    assert names(collect([folder], course, leave_out=(folder / "results",))).keys() == {"Ada"}
+
+
+@pytest.mark.parametrize("name", ["nowhere", "text.txt"])
+def test_places_that_hold_nothing_are_one_sentence(course, folder, name):
+    put(folder / "text.txt")
+    with pytest.raises(CourseError, match=r"There is no .*nowhere|text\.txt is neither"):
+        collect([folder / name], course)
+    with pytest.raises(CourseError, match="No notebook was found in"):
+        collect([folder], course)
