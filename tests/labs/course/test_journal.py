@@ -101,7 +101,8 @@ def test_a_last_line_that_was_cut_is_left_out(tmp_path, tail):
     with Journal(tmp_path) as journal:
         assert journal.find(KEY) == grade()
         journal.begin(KEY)
-    assert (tmp_path / FILE).read_bytes().startswith(whole + b'{"event": "begin"')
+    assert (tmp_path / FILE).read_bytes().startswith(whole)
+    assert [entry["event"] for entry in lines(tmp_path)] == ["grade", "begin", "interrupted"]
 
 
 DAMAGED = [

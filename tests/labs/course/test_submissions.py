@@ -253,6 +253,7 @@ def test_damaged_zip_files_are_their_students_problem(course, folder):
     for student in ("cut", "empty", "no zip", "bits", "encrypted"):
         with pytest.raises(Unreadable, match=r"is damaged|cannot be read|is encrypted"):
             found[student].read()
+    assert "is encrypted: hand it in without a password" in found["encrypted"].problem
     assert found["Ada"].read() == b"ada"
 
 
@@ -274,6 +275,7 @@ def test_bombs_do_not_go_off(course, folder, monkeypatch):
     (folder / "lies.zip").write_bytes(bytes(lying))
     inner = zipped({"a.zip": bomb, "b.zip": zipped({"c.zip": bomb})})
     (folder / "nested.zip").write_bytes(inner)
+    (folder / "too deep.zip").write_bytes(zipped({"a.zip": zipped({"b.zip": zipped({NAME: "x"})})}))
     with (put(folder / "sparse" / NAME)).open("wb") as file:
         file.truncate(10**10)
     tracemalloc.start()
@@ -293,6 +295,7 @@ def test_many_files_and_deep_folders_end(course, folder, monkeypatch):
     (folder / "many.zip").write_bytes(zipped(many | {NAME: "x"}))
     for i in range(300):
         put(folder / "files" / f"{i:05}.txt", "")
+    put(folder / "files" / "last.ipynb")
     deep = folder / "deep"
     for _ in range(40):
         deep /= "d"
