@@ -1,6 +1,5 @@
 """A course's one configuration file, `course.toml`."""
 
-import math
 import os
 import secrets
 import tomllib
@@ -14,6 +13,9 @@ from bigmodel_edu.errors import BookError, did_you_mean
 from bigmodel_edu.labs.exercise import Exercise
 
 FILE = "course.toml"
+MOST = 10**9
+"""Largest number of points, seconds or megabytes: what is larger is a slip of the hand."""
+_AT_MOST = f", at most {MOST:,}"
 
 
 class CourseError(BookError, ValueError):
@@ -74,7 +76,7 @@ def new_course(
     Raises CourseError when the folder holds a course already or a name is wrong.
     """
     folder = Path(folder)
-    if (folder / FILE).exists():
+    if os.path.lexists(folder / FILE):
         raise CourseError(f"{folder / FILE} exists already: edit it, or name another folder.")
     slug = _chapter(chapter)
     chosen = [_exercise(name, slug) for name in exercises] or _gradable(slug)
@@ -89,13 +91,13 @@ def new_course(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / FILE, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise CourseError(
             f"{folder} cannot be made a course folder ({error.strerror}): name a folder that you "
             "may write to."
         ) from error
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
     return read_course(folder)
 
 
@@ -104,13 +106,14 @@ def read_course(folder: Path | str) -> Course:
     path = Path(folder)
     path = path if path.name == FILE else path / FILE
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # as Notepad may save it
     except FileNotFoundError:
         raise CourseError(
             f"There is no {path}: make a course with `bigmodel lab new {path.parent} --chapter 1`."
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CourseError(f"{path} cannot be read: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CourseError(f"{path} cannot be read: {reason}.") from error
     try:
         return _course(path.parent, entries)
     except CourseError as error:
@@ -159,9 +162,9 @@ def _course(folder: Path, entries: dict) -> Course:
         if name not in entries:
             raise CourseError(f"the setting {name!r} is missing.")
     chapter = _chapter(entries["chapter"])
-    points = entries["points"]
-    if not isinstance(points, dict) or not points:
-        raise CourseError("[points] is empty: at least one `exercise = points` was expected.")
+    title = entries.get("title", chapter.title)
+    if not isinstance(title, str):
+        raise CourseError(f"title = {title!r}: a text in quotation marks was expected.")
     secret = entries["secret"]
     if not isinstance(secret, str) or len(secret) < 16:
         raise CourseError("secret must be a text of 16 characters or more.")
@@ -170,9 +173,9 @@ def _course(folder: Path, entries: dict) -> Course:
         raise CourseError("deadline must be a time with its zone, as 2027-01-31T23:59:00+01:00.")
     return Course(
         folder=folder,
-        title=str(entries.get("title", chapter.title)),
+        title=title,
         chapter=chapter,
-        points={_exercise(name, chapter).name: _worth(name, p) for name, p in points.items()},
+        points=_points(entries["points"], chapter),
         secret=secret,
         imports=_imports(entries.get("imports", ["numpy"])),
         deadline=deadline,
@@ -182,7 +185,7 @@ def _course(folder: Path, entries: dict) -> Course:
 
 def _chapter(number: object) -> catalogue.Chapter:
     written = {chapter.number: chapter for chapter in catalogue.written_chapters()}
-    if isinstance(number, bool) or number not in written:
+    if type(number) is not int or number not in written:
         ready = ", ".join(map(str, written))
         raise CourseError(f"chapter is {number!r}; the chapters that are ready are {ready}.")
     return written[number]
@@ -209,11 +212,29 @@ def _exercise(name: str, chapter: catalogue.Chapter) -> Exercise:
     return own[full]
 
 
+def _points(entries: object, chapter: catalogue.Chapter) -> dict[str, float]:
+    if not isinstance(entries, dict) or not entries:
+        raise CourseError("[points] is empty: at least one `exercise = points` was expected.")
+    points: dict[str, float] = {}
+    for name, worth in entries.items():
+        if isinstance(worth, dict):
+            raise CourseError(
+                f'[points]: a name with a dot stands in quotes, as "{name}.NAME" = 2.'
+            )
+        full = _exercise(name, chapter).name
+        if full in points:
+            raise CourseError(f"{full} is named twice: each exercise once was expected.")
+        points[full] = _worth(name, worth)
+    return points
+
+
 def _worth(name: str, points: object) -> float:
     if isinstance(points, bool) or not isinstance(points, (int, float)):
         raise CourseError(f"{name} = {points!r}: a number of points was expected.")
-    if not (math.isfinite(points) and points > 0):
-        raise CourseError(f"{name} = {points!r}: a positive number of points was expected.")
+    if not 0 < points <= MOST:
+        raise CourseError(
+            f"{name} = {points!r}: a positive number of points was expected{_AT_MOST}."
+        )
     return points
 
 
@@ -237,6 +258,8 @@ def _limits(entries: object) -> Limits:
         raise CourseError(f"[limits]: {what!r} is no limit; the limits are {', '.join(known)}.")
     for name, value in entries.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (is_number and 0 < value < math.inf):
-            raise CourseError(f"[limits]: {name} = {value!r}: a positive number was expected.")
+        if not (is_number and 0 < value <= MOST):
+            raise CourseError(
+                f"[limits]: {name} = {value!r}: a positive number was expected{_AT_MOST}."
+            )
     return Limits(**entries)

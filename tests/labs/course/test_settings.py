@@ -65,7 +65,8 @@ def test_every_course_has_a_secret_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "title", ["Lab 1", 'Say "hi"', "back\\slash", "two\nlines", "\x1b[31m", "李"]
+    "title",
+    ['Say "hi"', "back\\slash", "two\nlines", "\x1b[31m", "李 {0}", "\udcff", "# [x]", "'''"],
 )
 def test_any_title_is_kept_or_made_printable(tmp_path, title):
     course = new_course(tmp_path / "lab", 1, title=title)
@@ -104,10 +105,11 @@ def test_wrong_exercises_are_refused(tmp_path, names, words):
     assert not (tmp_path / "lab").exists()
 
 
-@pytest.mark.parametrize("chapter", [0, 3, 99, -1, True, "1", None])
+@pytest.mark.parametrize("chapter", [0, 3, 99, -1, 10**30, True, 1.0, "1", None, [1], {}])
 def test_chapters_that_are_not_there_are_refused(tmp_path, chapter):
     with pytest.raises(CourseError, match=r"the chapters that are ready are 1, 2, 4, 8"):
         new_course(tmp_path / "lab", chapter)
+    assert not (tmp_path / "lab").exists()
 
 
 def test_a_course_is_not_written_over(lab):
@@ -117,10 +119,21 @@ def test_a_course_is_not_written_over(lab):
     assert (lab / FILE).read_bytes() == before
 
 
-def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("file", "File exists"), ("file/lab", "Not a directory"), ("x" * 300, "File name too long")],
+)
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path, name, reason):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CourseError, match=r"cannot be made a course folder \(Not a directory\)"):
-        new_course(tmp_path / "file" / "lab", 1)
+    with pytest.raises(CourseError, match=rf"cannot be made a course folder \({reason}\)"):
+        new_course(tmp_path / name, 1)
+
+
+def test_no_link_is_written_through(tmp_path):
+    (tmp_path / FILE).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CourseError, match="exists already"):
+        new_course(tmp_path, 1)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_missing_course_says_how_to_make_one(tmp_path):
@@ -128,11 +141,56 @@ def test_a_missing_course_says_how_to_make_one(tmp_path):
         read_course(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["file", "folder"])
+def test_what_is_no_course_is_one_sentence(tmp_path, name):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder" / FILE).mkdir(parents=True)
+    with pytest.raises(CourseError, match=r"course\.toml cannot be read: \w+ a directory\.$"):
+        read_course(tmp_path / name)
+
+
+@pytest.mark.parametrize("save", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n")])
+def test_it_may_be_saved_by_any_editor(lab, save):
+    course = read_course(lab)
+    (lab / FILE).write_bytes(save((lab / FILE).read_text()).encode())
+    assert read_course(lab) == course
+
+
+def test_numpy_is_always_allowed_and_each_import_stands_once(lab):
+    course = read_course(edited(lab, '["numpy"]', '["scipy", "numpy", "scipy"]'))
+    assert course.imports == ("numpy", "scipy")
+
+
+def test_an_exercise_may_be_named_in_full_and_be_worth_a_fraction(lab):
+    course = read_course(edited(lab, "softmax = 2", '"neural_nets.softmax" = 0.5'))
+    assert course.points == {"neural_nets.softmax": 0.5, "neural_nets.neuron": 1}
+
+
+def test_without_limits_the_usual_ones_hold(lab):
+    course = read_course(edited(lab, "seconds = 10 ", "seconds = 2.5 "))
+    assert course.limits == Limits(seconds=2.5)
+    text = (lab / FILE).read_text()
+    (lab / FILE).write_text(text.partition("[limits]")[0])
+    assert read_course(lab).limits == Limits()
+
+
 WRONG = [
     ('title = "Neural nets"', "title = ", "cannot be read"),
     ("chapter = 1", "chapter = 3", "chapter is 3; the chapters that are ready"),
     ("chapter = 1", "", "the setting 'chapter' is missing"),
     ("chapter = 1", 'chapter = "1"', "chapter is '1'"),
+    ("chapter = 1", "chapter = [1]", r"chapter is \[1\]"),
+    ('title = "Neural nets"', "title = 5", "title = 5: a text in quotation marks was expected"),
+    ('title = "Neural nets"', 'title = ["a"]', "a text in quotation marks was expected"),
+    ("chapter = 1", "chapter = 1\nchapter = 1", "cannot be read: Cannot overwrite a value"),
+    ("secret = ", "secret = 5 # ", "secret must be a text"),
+    ("softmax = 2", f"softmax = 1{'0' * 5000}", "cannot be read: Exceeds the limit"),
+    ("softmax = 2", f"softmax = {'[' * 5000}", "cannot be read: maximum recursion depth"),
+    ("softmax = 2", f"softmax = 1{'0' * 400}", "a positive number of points was expected, at most"),
+    ("softmax = 2", "softmax = 1e300", "a positive number of points was expected, at most"),
+    ("softmax = 2", "softmax = []", "a number of points was expected"),
+    ("softmax = 2", "neural_nets.softmax = 2", r'stands in quotes, as "neural_nets\.NAME" = 2'),
+    ("softmax = 2", 'softmax = 2\n"neural_nets.softmax" = 3', r"softmax is named twice"),
     (
         "chapter = 1",
         "chapter = 1\ndeadlin = 5",
@@ -159,11 +217,13 @@ WRONG = [
     ("seconds = 10", "seconds = inf", "a positive number was expected"),
     ("seconds = 10", "seconds = true", "a positive number was expected"),
     ("seconds = 10", 'seconds = "10"', "a positive number was expected"),
+    ("seconds = 10", "seconds = -1", "a positive number was expected"),
+    ("seconds = 10", f"seconds = 1{'0' * 400}", "a positive number was expected, at most"),
     ("seconds = 10", "minutes = 10", "'minutes' is no limit; the limits are seconds"),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "words"), WRONG, ids=[new for _, new, _ in WRONG])
+@pytest.mark.parametrize(("old", "new", "words"), WRONG, ids=[new[:40] for _, new, _ in WRONG])
 def test_a_wrong_setting_is_one_sentence_that_names_the_file(lab, old, new, words):
     with pytest.raises(CourseError, match=words) as caught:
         read_course(edited(lab, old, new))
@@ -182,6 +242,16 @@ def test_a_short_secret_and_none_are_refused(lab):
 def test_no_points_at_all_are_refused(lab):
     with pytest.raises(CourseError, match=r"\[points\] is empty"):
         read_course(edited(lab, "softmax = 2\nneuron = 1", ""))
+    (lab / FILE).write_text((lab / FILE).read_text().replace("[points]", "points = 5"))
+    with pytest.raises(CourseError, match=r"\[points\] is empty"):
+        read_course(lab)
+
+
+def test_a_table_of_limits_is_expected(lab):
+    text = (lab / FILE).read_text().partition("[limits]")[0]
+    (lab / FILE).write_text(text.replace("chapter = 1", "chapter = 1\nlimits = 5"))
+    with pytest.raises(CourseError, match=r"\[limits\]: 5 is no limit"):
+        read_course(lab)
 
 
 def test_bytes_that_are_no_text_are_refused(lab):
