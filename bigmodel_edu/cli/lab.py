@@ -1,6 +1,7 @@
 """`bigmodel lab`: JupyterLab on the book, and the labs of a course."""
 
 import signal
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -203,9 +204,7 @@ def try_notebook(
 
 
 def _refuse_on_windows() -> None:
-    import os
-
-    if os.name != "posix":
+    if sys.platform == "win32":
         raise BookError(
             "Grading needs Linux or macOS, where the students' code can be confined; on Windows, "
             "run it in WSL (https://learn.microsoft.com/windows/wsl)."

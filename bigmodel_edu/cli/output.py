@@ -75,12 +75,14 @@ def with_progress(items: Sequence[Any], task: str) -> Iterable[Any]:
 
 
 def counting_progress() -> Progress:
-    """Return a bar on stderr with what is done, of how much, and the time left."""
+    """Return a bar with what is done, of how much, and the time left; a log gets none."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
