@@ -2,10 +2,13 @@
 
 A message is the length of its JSON (8 bytes, little-endian), the JSON, and then its arrays, each
 as a whole .npy file (NumPy Enhancement Proposal 1). The JSON holds the structure: numbers, texts,
-lists, tuples and dicts, and the places of the arrays. Nothing is ever pickled.
+lists, tuples and dicts, and marks where an array stands; the arrays follow in the order of their
+marks. Nothing is ever pickled.
 
-`unpack` is written for bytes from somebody hostile: it raises WireError and nothing else, and it
-allocates no more than the message is long.
+`unpack` is written for bytes from somebody hostile: it raises WireError and nothing else, and takes
+time and memory in proportion to the length of the message, whatever is done with the value later.
+So each array is meant once: a list that names one array of 10 MB ten thousand times is a short
+message, and 100 GB as soon as somebody makes an array of it.
 
 This file also runs in the student's process, where NumPy is all there is: it imports nothing else.
 """
@@ -13,7 +16,9 @@ This file also runs in the student's process, where NumPy is all there is: it im
 import dataclasses
 import io
 import json
+import math
 import numbers
+import operator
 import struct
 
 import numpy as np
@@ -25,6 +30,8 @@ MAX_JSON = 4_000_000  # bytes
 MAX_DEPTH = 20
 MAX_NODES = 200_000
 MAX_NPY_HEADER = 10_000  # bytes
+MAX_EMPTY = 1_000_000  # product of the other sides of an array that has a side of length 0
+MAX_SAME_HASH = 100  # keys of a dict that Python would have to compare with each other
 
 
 class WireError(ValueError):
@@ -69,7 +76,8 @@ def _skeleton(value, arrays: list[np.ndarray]):
     if isinstance(value, np.ndarray):
         return _array(np.asarray(value), arrays)
     if isinstance(value, np.generic):
-        return {"scalar": _array(np.asarray(value), arrays)["array"]}
+        _array(np.asarray(value), arrays)
+        return {"scalar": 1}
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):
@@ -96,7 +104,7 @@ def _array(array: np.ndarray, arrays: list[np.ndarray]):
     if array.dtype.kind not in NUMERIC:
         raise WireError(f"an array of dtype {array.dtype.name}, where numbers were expected")
     arrays.append(array)
-    return {"array": len(arrays) - 1}
+    return {"array": 1}
 
 
 def _giving_chapter(value) -> str:
@@ -125,12 +133,15 @@ class _Reader:
             raise WireError("the message is cut off, or its structure too large")
         body = memoryview(message)[8:]
         self.skeleton = json.loads(bytes(body[:length]), parse_constant=_no_constant)
-        self.arrays = list(_read_arrays(body[length:]))
+        self.arrays = _read_arrays(body[length:])
         self.given = given
         self.nodes = 0
 
     def value(self):
-        return self._read(self.skeleton, 0)
+        value = self._read(self.skeleton, 0)
+        if next(self.arrays, None) is not None:
+            raise WireError("damaged message (too many arrays)")
+        return value
 
     def _read(self, node, depth: int):
         self.nodes += 1
@@ -145,35 +156,40 @@ class _Reader:
         ((kind, content),) = node.items()
         readers = {
             "ellipsis": lambda: ...,
-            "array": lambda: self.arrays[_index(content)],
-            "scalar": lambda: self._scalar(content),
+            "array": self._array,
+            "scalar": self._scalar,
             "float": lambda: float.fromhex(content),
             "complex": lambda: complex(*map(float.fromhex, content)),
             "list": lambda: [self._read(item, depth + 1) for item in content],
             "tuple": lambda: tuple(self._read(item, depth + 1) for item in content),
-            "dict": lambda: {
-                self._read(k, depth + 1): self._read(v, depth + 1) for k, v in content
-            },
+            "dict": lambda: self._dict(content, depth),
             "given": lambda: self._object(*content, depth),
         }
         return readers[kind]()
 
-    def _scalar(self, content):
-        array = self.arrays[_index(content)]
+    def _array(self) -> np.ndarray:
+        array = next(self.arrays, None)
+        if array is None:
+            raise WireError("damaged message (too few arrays)")
+        return array
+
+    def _scalar(self) -> np.generic:
+        array = self._array()
         if array.shape:
             raise WireError("damaged message (scalar)")
         return array[()]
+
+    def _dict(self, content, depth: int) -> dict:
+        pairs = [(self._read(k, depth + 1), self._read(v, depth + 1)) for k, v in content]
+        hashes = sorted(hash(key) for key, _ in pairs)
+        if any(map(operator.eq, hashes, hashes[MAX_SAME_HASH:])):
+            raise WireError("a dict whose keys are chosen to take long")
+        return dict(pairs)
 
     def _object(self, chapter: str, name: str, fields, depth: int):
         if self.given is None:
             raise WireError("an object, where numbers were expected")
         return self.given(chapter, name)(**self._read(fields, depth + 1))
-
-
-def _index(content) -> int:
-    if type(content) is not int or content < 0:
-        raise WireError("damaged message (array)")
-    return content
 
 
 def _read_arrays(data: memoryview):
@@ -185,13 +201,12 @@ def _read_arrays(data: memoryview):
         shape, fortran, dtype = readers[version](header, max_header_size=MAX_NPY_HEADER)
         if dtype.kind not in NUMERIC:
             raise WireError(f"an array of dtype {dtype.name}, where numbers were expected")
-        count = 1
-        for size in shape:
-            count *= size
-        start, length = header.tell(), count * dtype.itemsize
+        start, length = header.tell(), math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or start + length > len(data):
             raise WireError("an array is cut off")
-        flat = np.frombuffer(bytes(data[start : start + length]), dtype=dtype)
+        if math.prod(filter(None, shape)) > max(MAX_EMPTY, length):
+            raise WireError("an empty array of an enormous shape")
+        flat = np.frombuffer(data[start : start + length], dtype=dtype)
         yield flat.reshape(shape, order="F" if fortran else "C").copy()
         data = data[start + length :]
 
