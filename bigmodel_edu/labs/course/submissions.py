@@ -15,14 +15,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bigmodel_edu.errors import BookError
 from bigmodel_edu.labs.course.grades import LATE, TWO_NOTEBOOKS
 from bigmodel_edu.labs.course.settings import Course, CourseError
 
-MAX_NOTEBOOK = 64_000_000  # bytes
-MAX_ARCHIVE = 256_000_000  # bytes of a zip file inside another
-MAX_FILES = 10_000  # of one student
+MAX_NOTEBOOK = 64_000_000  # bytes; of a zip file in a student's zip file as well
+MAX_ARCHIVE = 256_000_000  # bytes of a student's zip file
+MAX_ARCHIVES = 10  # zip files in a student's zip file
+MAX_ENTRIES = 100_000  # files in a student's zip file
+MAX_FILES = 10_000  # notebooks of one student
 MAX_DEPTH = 8  # folders inside each other
 _NOTEBOOKS = (".ipynb", ".md")
+_HANDED_IN = (*_NOTEBOOKS, ".zip")
+_YEAR_9999 = 253_370_764_800  # seconds; no later time is a datetime
 _NOT_HANDED_IN = {"__MACOSX", "__pycache__"}
 
 
@@ -57,7 +62,7 @@ class Submission:
         return self._open()
 
 
-class Unreadable(ValueError):
+class Unreadable(BookError, ValueError):
     """What was handed in cannot be read; the message is for its student."""
 
 
@@ -85,13 +90,15 @@ def collect(
     """Return what lies in `places`, one submission a student, in alphabetical order.
 
     A place is a folder or a zip file with one folder, one notebook or one zip file per student, or
-    a single notebook. Of several notebooks of one student the one that is named as it was handed
-    out counts, of several such the newest.
+    a single notebook. A notebook that is named as it was handed out and in no student's folder
+    belongs to whom the place is named after. Of several notebooks of one student the one that is
+    named as it was handed out counts, of several such the newest.
     leave_out: folders in `places` that hold something else, such as the results.
     """
     files: dict[str, list[_File]] = {}
+    left_out = set(map(os.path.realpath, leave_out))
     for place in map(Path, places):
-        for student, found in _students(place, {p.resolve() for p in leave_out}):
+        for student, found in _students(place, left_out, course.chapter.notebook):
             files.setdefault(student, []).extend(found)
     if not files:
         raise CourseError(
@@ -108,7 +115,7 @@ def _chosen(student: str, files: list[_File], course: Course) -> Submission:
     handed_out = course.chapter.notebook
     notebooks = _notebooks(files, handed_out)
     if not notebooks:
-        problems = [file.problem for file in files if file.problem]
+        problems = [f.problem for f in files if f.problem and f.suffix in (*_HANDED_IN, "")]
         return Submission(student, "", problem=(problems or [_NO_NOTEBOOK])[0])
     best = max(notebooks, key=lambda file: _rank(file, handed_out))
     is_late = course.deadline is not None and best.modified > course.deadline
@@ -134,21 +141,27 @@ def _rank(file: _File, handed_out: str) -> tuple:
 # Whose file it is
 
 
-def _students(place: Path, leave_out: set[Path]) -> Iterator[tuple[str, list[_File]]]:
+def _students(
+    place: Path, leave_out: set[str], handed_out: str
+) -> Iterator[tuple[str, list[_File]]]:
     """Yield the files of each student in one place, students without a notebook included."""
-    if not place.exists():
+    if not os.path.exists(place):
         raise CourseError(f"There is no {place}: a folder, a zip file or a notebook was expected.")
+    name = place.absolute().name
     if place.is_dir():
         files = _in_folder(place, leave_out)
     elif place.suffix.lower() in _NOTEBOOKS:
-        files = [_on_disk(place, (place.name,))]
-    elif zipfile.is_zipfile(place):
-        files = _without_wrapper(list(_in_archive(lambda: place, ())), place.stem)
+        files, name = [_on_disk(place, (place.name,))], place.absolute().parent.name
+    elif place.is_file() and zipfile.is_zipfile(place):
+        name = place.stem
+        files = _without_wrapper(list(_in_archive(lambda: place, ())), name, handed_out)
     else:
         raise CourseError(f"{place} is neither a folder nor a zip file nor a notebook.")
     students: dict[str, list[_File]] = {}
     for file in files:
         if student := _student(file):
+            if len(file.parts) == 1 and student == handed_out:
+                student = unicodedata.normalize("NFC", name) or student
             students.setdefault(student, []).append(file)
     yield from students.items()
 
@@ -157,7 +170,7 @@ def _student(file: _File) -> str:
     """Whose file it is, "" for a stray one beside the students' folders."""
     first = file.parts[0]
     if len(file.parts) == 1:
-        if file.suffix not in (*_NOTEBOOKS, ".zip"):
+        if file.suffix not in _HANDED_IN:
             return ""
         first = os.path.splitext(first)[0]
     elif first.lower().endswith(".zip"):
@@ -165,23 +178,28 @@ def _student(file: _File) -> str:
     return unicodedata.normalize("NFC", first)
 
 
-def _without_wrapper(files: list[_File], stem: str) -> list[_File]:
+def _without_wrapper(files: list[_File], stem: str, handed_out: str) -> list[_File]:
     """Leave out the one folder in which a zip file's folders may lie: it is no student."""
-    tops = {file.parts[0] for file in files if len(file.parts) > 1}
-    is_wrapped = len(tops) == 1 and all(len(file.parts) > 1 for file in files)
-    has_folders = any(len(file.parts) > 2 and file.suffix in _NOTEBOOKS for file in files)
-    if is_wrapped and (has_folders or tops == {stem}):
-        return [replace(file, parts=file.parts[1:]) for file in files]
+    own = [file for file in files if _student(file)]
+    tops = {file.parts[0] for file in own}
+    in_top = [file for file in own if len(file.parts) == 2 and file.suffix in _NOTEBOOKS]
+    is_student = any(os.path.splitext(file.name)[0] == handed_out for file in in_top)
+    if len(tops) != 1 or is_student or any(len(file.parts) == 1 for file in own):
+        return files
+    has_folders = any(len(file.parts) > 2 and file.suffix in _NOTEBOOKS for file in own)
+    has_many = sum(file.suffix == ".ipynb" for file in in_top) > 1
+    if has_folders or has_many or tops == {stem}:
+        return [replace(file, parts=file.parts[1:]) for file in own]
     return files
 
 
 # Files on the disk
 
 
-def _in_folder(folder: Path, leave_out: set[Path]) -> Iterator[_File]:
+def _in_folder(folder: Path, leave_out: set[str]) -> Iterator[_File]:
     """Yield the files of each student's folder, and the notebooks and zip files beside them."""
     for entry in _entries(folder):
-        if not _is_handed_in(entry.name) or Path(entry.path).resolve() in leave_out:
+        if not _is_handed_in(entry.name) or os.path.realpath(entry.path) in leave_out:
             continue
         if entry.is_dir(follow_symlinks=False):
             found = [f for _, f in zip(range(MAX_FILES), _beneath(entry), strict=False)]
@@ -202,12 +220,11 @@ def _beneath(folder: os.DirEntry, above: tuple[str, ...] = ()) -> Iterator[_File
 
 
 def _one_file(entry: os.DirEntry, parts: tuple[str, ...]) -> Iterator[_File]:
-    """Yield a file, or what is in it if it is a zip file; links, pipes and devices are none."""
-    if not entry.is_file(follow_symlinks=False):
-        return
-    file = _on_disk(Path(entry.path), parts)
-    is_archive = file.suffix == ".zip"
-    yield from _in_archive(_in_memory(file.read), parts) if is_archive else [file]
+    """Yield a notebook, or what is in a zip file; links, pipes and devices are none."""
+    suffix = os.path.splitext(entry.name)[1].lower()
+    if suffix in _HANDED_IN and entry.is_file(follow_symlinks=False):
+        file = _on_disk(Path(entry.path), parts)
+        yield from _opened(file) if suffix == ".zip" else [file]
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry]:
@@ -219,7 +236,7 @@ def _entries(folder: Path | str) -> list[os.DirEntry]:
 
 
 def _on_disk(path: Path, parts: tuple[str, ...]) -> _File:
-    most = _most(parts[-1])
+    most = MAX_ARCHIVE if parts[-1].lower().endswith(".zip") else MAX_NOTEBOOK
 
     def read() -> bytes:
         try:
@@ -236,7 +253,8 @@ def _on_disk(path: Path, parts: tuple[str, ...]) -> _File:
     except OSError as error:
         return _placeholder(parts, f"{parts[-1]} cannot be read ({error.strerror}).")
     problem = _too_large(parts[-1], most) if about.st_size > most else ""
-    return _File(parts, datetime.fromtimestamp(about.st_mtime, UTC), read, problem)
+    modified = datetime.fromtimestamp(min(max(about.st_mtime, 0), _YEAR_9999), UTC)
+    return _File(parts, modified, read, problem)
 
 
 def _whole(file: io.BufferedIOBase, name: str, most: int) -> bytes:
@@ -266,26 +284,43 @@ def _in_archive(
     A student's zip file that cannot be read is a file with a problem.
     """
     try:
-        with zipfile.ZipFile(source()) as archive:
+        opened = source()
+        if isinstance(opened, io.BytesIO) and _entries_at_most(opened) > MAX_ENTRIES:
+            raise Unreadable(f"The zip file {above[-1]} holds more than {MAX_ENTRIES:,} files.")
+        with zipfile.ZipFile(opened) as archive:
             entries = archive.infolist()
     except Unreadable as error:
         yield _placeholder((*above, ""), str(error))
         return
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError):
+    except Exception:  # bytes that are no zip file make `zipfile` raise errors of many kinds
+        if not above:
+            raise CourseError(f"The zip file {source()} is damaged.") from None
         yield _placeholder((*above, ""), f"The zip file {above[-1]} is damaged.")
         return
     files = [_entry(source, entry, above) for entry in entries if _is_file(entry)]
+    files.sort(key=lambda file: file.suffix not in _HANDED_IN)
+    archives = 0
     for file in files[:MAX_FILES] if above else files:
-        if file.suffix == ".zip" and not nested:
-            yield from _in_archive(_in_memory(file.read), file.parts, nested=bool(above))
-        else:
+        archives += file.suffix == ".zip"
+        if file.suffix != ".zip" or nested or (above and archives > MAX_ARCHIVES):
             yield file
+        else:
+            yield from _opened(file, nested=bool(above))
     if above and not files:
         yield _placeholder((*above, ""))
 
 
-def _in_memory(read: Callable[[], bytes]) -> Callable[[], io.BytesIO]:
-    return lambda: io.BytesIO(read())
+def _opened(file: _File, nested: bool = False) -> Iterator[_File]:
+    """Yield the files in a student's zip file."""
+    if file.problem:
+        yield _placeholder((*file.parts, ""), file.problem)
+    else:
+        yield from _in_archive(lambda: io.BytesIO(file.read()), file.parts, nested)
+
+
+def _entries_at_most(archive: io.BytesIO) -> int:
+    """No more entries than this: each begins with four bytes of its own, and costs memory."""
+    return archive.getvalue().count(b"PK\x01\x02")
 
 
 def _is_file(entry: zipfile.ZipInfo) -> bool:
@@ -304,7 +339,9 @@ def _entry(
     source: Callable[[], Path | io.BytesIO], entry: zipfile.ZipInfo, above: tuple[str, ...]
 ) -> _File:
     parts = (*above, *_parts(entry))
-    name, most = parts[-1], _most(parts[-1])
+    name = parts[-1]
+    is_students_archive = name.lower().endswith(".zip") and not above
+    most = MAX_ARCHIVE if is_students_archive else MAX_NOTEBOOK
 
     def read() -> bytes:
         try:
@@ -317,13 +354,11 @@ def _entry(
             raise Unreadable(what) from None
 
     problem = _too_large(name, most) if entry.file_size > most else ""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        problem = f"{name} is packed in an unusual way: hand it in as it is."  # unpacks unbounded
     if entry.flag_bits & 0x1:
         problem = f"{name} is encrypted: hand it in without a password."
     return _File(parts, _modified(entry), read, problem)
-
-
-def _most(name: str) -> int:
-    return MAX_ARCHIVE if name.lower().endswith(".zip") else MAX_NOTEBOOK
 
 
 def _modified(entry: zipfile.ZipInfo) -> datetime:

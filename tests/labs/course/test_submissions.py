@@ -1,7 +1,9 @@
 """Notebooks are found in every shape in which a platform hands them over, hostile shapes too."""
 
+import contextlib
 import io
 import os
+import random
 import stat
 import tracemalloc
 import unicodedata
@@ -87,6 +89,11 @@ def test_a_file_per_student(course, folder):
         {"Ada.zip": zipped({NAME: "a"}), "Bob.zip": zipped({f"x/{NAME}": "b"})},
         {f"Ada/{NAME}": "a", "Bob/work.zip": zipped({NAME: "b"})},
         {"all/": "", f"all/Ada/{NAME}": "a", f"all/Bob/deep/{NAME}": "b"},
+        {f"all/Ada/{NAME}": "a", f"all/Bob/{NAME}": "b", "read me.txt": "", "points.csv": ""},
+        {"all/Ada.ipynb": "a", "all/Bob.ipynb": "b"},
+        {"all/Ada.zip": zipped({NAME: "a"}), "all/Bob.zip": zipped({NAME: "b"})},
+        {f"all\\Ada\\{NAME}": "a", f"all\\Bob\\{NAME}": "b"},
+        {f"Ada/{NAME}": "a", f"Bob/{NAME}": "b", f"__MACOSX/Ada/._{NAME}": "", ".DS_Store": ""},
     ],
 )
 def test_a_zip_file_of_all(course, tmp_path, entries):
@@ -96,9 +103,30 @@ def test_a_zip_file_of_all(course, tmp_path, entries):
     assert {student: s.read() for student, s in found.items()} == {"Ada": b"a", "Bob": b"b"}
 
 
-def test_one_student_alone_in_a_zip_file_is_no_wrapper(course, tmp_path):
-    (tmp_path / "class.zip").write_bytes(zipped({f"Ada/{NAME}": "a"}))
-    assert names(collect([tmp_path / "class.zip"], course)) == {"Ada": f"Ada/{NAME}"}
+@pytest.mark.parametrize("place", ["class.zip", "Ada.zip"])
+@pytest.mark.parametrize("more", [{}, {"Ada/old/1.ipynb": "", "Ada/old/2.ipynb": ""}])
+def test_one_student_alone_in_a_zip_file_is_no_wrapper(course, tmp_path, place, more):
+    (tmp_path / place).write_bytes(zipped({f"Ada/{NAME}": "a"} | more))
+    assert names(collect([tmp_path / place], course)) == {"Ada": f"Ada/{NAME}"}
+
+
+def test_who_is_named_by_the_place_alone(course, tmp_path, monkeypatch):
+    """As a shell gives the places: submissions/*"""
+    put(tmp_path / "in" / "Ada" / NAME, "a")
+    put(tmp_path / "in" / "Bob" / "01_neural_nets.md", "b")
+    (tmp_path / "in" / "Eve.zip").write_bytes(zipped({NAME: "e"}))
+    put(tmp_path / "in" / "Max.ipynb", "m")
+    expected = {"Ada": b"a", "Bob": b"b", "Eve": b"e", "Max": b"m"}
+    for found in (
+        collect(sorted((tmp_path / "in").iterdir()), course),
+        collect([tmp_path / "in"], course),
+        collect(
+            [tmp_path / "in" / "Ada" / NAME, *sorted((tmp_path / "in").glob("[B-Z]*"))], course
+        ),
+    ):
+        assert {submission.student: submission.read() for submission in found} == expected
+    monkeypatch.chdir(tmp_path / "in" / "Ada")
+    assert names(collect([NAME], course)) == names(collect(["."], course)) == {"Ada": NAME}
 
 
 def test_a_zip_file_per_student_in_a_folder(course, folder):
@@ -195,6 +223,29 @@ def test_links_pipes_and_devices_are_no_notebooks(course, folder, tmp_path):
     assert all(found[student].problem for student in found if student != "Ada")
 
 
+def test_links_beside_the_students_are_no_students(course, folder, tmp_path):
+    put(folder / "Ada.ipynb")
+    (folder / "loop.ipynb").symlink_to(folder / "loop.ipynb")
+    (folder / "nowhere.ipynb").symlink_to(tmp_path / "nowhere")
+    (folder / "passwords.ipynb").symlink_to("/etc/passwd")
+    (folder / "more.zip").symlink_to(tmp_path)
+    os.mkfifo(folder / "pipe.ipynb")
+    os.mkfifo(folder / "pipe.zip")
+    assert names(collect([folder], course)) == {"Ada": "Ada.ipynb"}
+    with pytest.raises(CourseError, match="neither a folder nor a zip file nor a notebook"):
+        collect([folder / "pipe.zip"], course)
+    (found,) = collect([folder / "passwords.ipynb"], course)
+    with pytest.raises(Unreadable, match="cannot be read"):
+        found.read()
+
+
+def test_a_hard_link_to_anothers_notebook_is_a_copy_of_it(course, folder):
+    put(folder / "Ada" / NAME, "a")
+    (folder / "Bob").mkdir()
+    os.link(folder / "Ada" / NAME, folder / "Bob" / NAME)
+    assert [found.read() for found in collect([folder], course)] == [b"a", b"a"]
+
+
 def test_a_file_that_becomes_a_link_is_not_followed(course, folder, tmp_path):
     path = put(folder / "Ada" / NAME)
     (found,) = collect([folder], course)
@@ -204,9 +255,12 @@ def test_a_file_that_becomes_a_link_is_not_followed(course, folder, tmp_path):
         found.read()
 
 
-def test_links_in_zip_files_are_no_notebooks(course, tmp_path):
+@pytest.mark.parametrize(
+    "kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK]
+)
+def test_links_in_zip_files_are_no_notebooks(course, tmp_path, kind):
     link = zipfile.ZipInfo(f"Ada/{NAME}")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    link.external_attr = (kind | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
         archive.writestr(link, "/etc/passwd")
         archive.writestr(f"Bob/{NAME}", "bob")
@@ -257,24 +311,48 @@ def test_damaged_zip_files_are_their_students_problem(course, folder):
     assert found["Ada"].read() == b"ada"
 
 
+def test_any_byte_of_a_zip_file_may_be_wrong(course, folder):
+    rng = random.Random(0)
+    options = {"compression": zipfile.ZIP_DEFLATED}
+    good = zipped({NAME: "x" * 300, "a.zip": zipped({"a.ipynb": "y" * 99}, **options)}, **options)
+    for _ in range(500):
+        content = bytearray(good)
+        for _ in range(rng.randrange(1, 6)):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        (folder / "Ada.zip").write_bytes(bytes(content[: rng.choice((None, rng.randrange(400)))]))
+        (found,) = collect([folder], course)
+        with contextlib.suppress(Unreadable):
+            assert found.read() in (b"x" * 300, b"y" * 99)
+
+
 def test_a_zip_file_that_a_lecturer_names_must_be_whole(course, tmp_path):
-    (tmp_path / "class.zip").write_bytes(b"nothing")
+    place = tmp_path / "class.zip"
+    place.write_bytes(b"nothing")
     with pytest.raises(CourseError, match="neither a folder nor a zip file nor a notebook"):
-        collect([tmp_path / "class.zip"], course)
+        collect([place], course)
+    place.write_bytes(zipped({f"Ada/{NAME}": "x"}).replace(b"PK\x01\x02", b"PK\x01\x03"))
+    with pytest.raises(CourseError, match=r"The zip file .*class\.zip is damaged"):
+        collect([place], course)
 
 
 def test_bombs_do_not_go_off(course, folder, monkeypatch):
     monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 100_000)
     monkeypatch.setattr(submissions, "MAX_ARCHIVE", 200_000)
-    zeros = b"\0" * 50_000_000
+    zeros = b"\0" * 20_000_000
     bomb = zipped({NAME: zeros}, compression=zipfile.ZIP_DEFLATED)
     (folder / "claims its size.zip").write_bytes(bomb)
-    lying = bytearray(bomb)  # says 10 bytes, and is 50 MB
+    lying = bytearray(bomb)  # says 10 bytes, and is 20 MB
     for place in (lying.find(b"PK\x03\x04") + 22, lying.rfind(b"PK\x01\x02") + 24):
         lying[place : place + 4] = (10).to_bytes(4, "little")
     (folder / "lies.zip").write_bytes(bytes(lying))
     inner = zipped({"a.zip": bomb, "b.zip": zipped({"c.zip": bomb})})
     (folder / "nested.zip").write_bytes(inner)
+    for name, method in (("bzip2", zipfile.ZIP_BZIP2), ("lzma", zipfile.ZIP_LZMA)):
+        for what in (NAME, "a.zip"):  # read to 10 bytes, such a file is unpacked as a whole
+            content = bytearray(zipped({what: zeros}, compression=method))
+            place = content.rfind(b"PK\x01\x02") + 24
+            content[place : place + 4] = (10).to_bytes(4, "little")
+            (folder / f"{name} {what}.zip").write_bytes(bytes(content))
     (folder / "too deep.zip").write_bytes(zipped({"a.zip": zipped({"b.zip": zipped({NAME: "x"})})}))
     with (put(folder / "sparse" / NAME)).open("wb") as file:
         file.truncate(10**10)
@@ -287,15 +365,46 @@ def test_bombs_do_not_go_off(course, folder, monkeypatch):
     tracemalloc.stop()
     assert peak < 5_000_000
     assert "is larger than" in found["claims its size"].problem
+    assert "is packed in an unusual way" in found[f"bzip2 {NAME}"].problem
 
 
-def test_many_files_and_deep_folders_end(course, folder, monkeypatch):
+def test_zip_files_with_too_many_entries_are_not_opened(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_ENTRIES", 1000)
+    many = zipped(dict.fromkeys(map(str, range(1500)), "") | {NAME: "x"})
+    (folder / "many.zip").write_bytes(many)
+    inner = zipped({"many.zip": many}, compression=zipfile.ZIP_DEFLATED)
+    (folder / "many in one.zip").write_bytes(inner)
+    for found in collect([folder], course):
+        assert found.problem == "The zip file many.zip holds more than 1,000 files."
+
+
+def test_few_zip_files_in_a_zip_file_are_opened(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_ARCHIVES", 2)
+    nothing, work = zipped({"a.txt": ""}), zipped({NAME: "x"})
+    (folder / "third.zip").write_bytes(zipped({"a.zip": nothing, "b.zip": nothing, "c.zip": work}))
+    (folder / "second.zip").write_bytes(zipped({"a.zip": nothing, "b.zip": work, "c.zip": nothing}))
+    found = by_student(collect([folder], course))
+    assert found["second"].read() == b"x"
+    assert "There is no notebook" in found["third"].problem
+
+
+def test_a_notebook_is_found_among_many_other_files(course, folder, monkeypatch):
+    """Some hand in the packages that they have installed."""
     monkeypatch.setattr(submissions, "MAX_FILES", 100)
-    many = {f"{i:05}.txt": "" for i in range(5000)}
-    (folder / "many.zip").write_bytes(zipped(many | {NAME: "x"}))
-    for i in range(300):
-        put(folder / "files" / f"{i:05}.txt", "")
-    put(folder / "files" / "last.ipynb")
+    many = {f"{i:05}.txt": "" for i in range(300)}
+    (folder / "Ada.zip").write_bytes(zipped(many | {NAME: "x"}))
+    for name in many:
+        put(folder / "Bob" / name)
+    put(folder / "Bob" / "last.ipynb", "x")
+    assert [found.read() for found in collect([folder], course)] == [b"x", b"x"]
+
+
+def test_many_notebooks_and_deep_folders_end(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_FILES", 100)
+    many = {f"{i:05}.ipynb": "" for i in range(300)}
+    (folder / "in a zip.zip").write_bytes(zipped(many))
+    for name in many:
+        put(folder / "in a folder" / name, when=1)
     deep = folder / "deep"
     for _ in range(40):
         deep /= "d"
@@ -303,7 +412,33 @@ def test_many_files_and_deep_folders_end(course, folder, monkeypatch):
     put(folder / "Ada" / NAME)
     found = by_student(collect([folder], course))
     assert not found["Ada"].problem
-    assert all(found[student].problem for student in ("many", "files", "deep"))
+    assert "There is no notebook" in found["deep"].problem
+    for student in ("in a zip", "in a folder"):
+        assert found[student].notebook.endswith("00099.ipynb")
+
+
+def test_another_large_file_is_no_reason(course, folder):
+    with put(folder / "Ada" / "data.csv").open("wb") as file:
+        file.truncate(10**9)
+    (found,) = collect([folder], course)
+    assert "There is no notebook" in found.problem
+
+
+def test_times_that_no_calendar_has_are_late(course, folder):
+    course = replace(course, deadline=datetime(2026, 1, 2, tzinfo=UTC))
+    path = put(folder / "Ada" / NAME)
+    real = path.stat()
+    far = os.stat_result([*real[:7], 10**15, 10**15, 10**15])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "stat", lambda self, **_: far if self == path else os.stat(self))
+        (found,) = collect([folder], course)
+    assert found.flags == (statuses.LATE,)
+    entry = zipfile.ZipInfo(f"Bob/{NAME}")
+    entry.date_time = (1980, 0, 0, 0, 0, 0)
+    with zipfile.ZipFile(folder / "class.zip", "w") as archive:
+        archive.writestr(entry, "x")
+    (found,) = collect([folder / "class.zip"], course)
+    assert found.read() == b"x"
 
 
 def test_nothing_is_kept_of_what_was_read(course, folder):
@@ -339,7 +474,7 @@ def test_what_is_left_out_is_left_out(course, folder):
     assert names(collect([folder], course, leave_out=(folder / "results",))).keys() == {"Ada"}
 
 
-@pytest.mark.parametrize("name", ["nowhere", "text.txt"])
+@pytest.mark.parametrize("name", ["nowhere", "text.txt", f"nowhere{'x' * 300}"])
 def test_places_that_hold_nothing_are_one_sentence(course, folder, name):
     put(folder / "text.txt")
     with pytest.raises(CourseError, match=r"There is no .*nowhere|text\.txt is neither"):
