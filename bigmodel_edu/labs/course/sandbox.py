@@ -396,11 +396,17 @@ def _environment() -> dict[str, str]:
 
 
 def _watch(process: subprocess.Popen, answers: _Answers, limits: Limits) -> str:
-    """Follow a process that no server looks after; return how it ended."""
+    """Follow a process that no server looks after; return how it ended.
+
+    Its time runs from its first message, when Python and NumPy are there.
+    """
     deadline = time.monotonic() + limits.seconds + _GRACE_SECONDS
+    has_begun = False
     while time.monotonic() < deadline:
         select.select([answers.reading], [], [], _POLL_SECONDS)
         answers.read()
+        if answers.data and not has_begun:
+            has_begun, deadline = True, min(deadline, time.monotonic() + limits.seconds)
         if answers.overflowed:
             return "too much"
         if process.poll() is not None:
@@ -414,7 +420,9 @@ def _watch(process: subprocess.Popen, answers: _Answers, limits: Limits) -> str:
 
 
 def _how(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit {code}" if code else "exited"
+    """How a process ended; bubblewrap adds 128 to the number of a signal."""
+    number = -code if code < 0 else code - 128
+    return f"signal {number}" if number > 0 else f"exit {code}" if code else "exited"
 
 
 def _memory(pid: int) -> int:
