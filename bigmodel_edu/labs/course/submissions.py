@@ -198,7 +198,11 @@ def _without_wrapper(files: list[_File], stem: str, handed_out: str) -> list[_Fi
 
 def _in_folder(folder: Path, leave_out: set[str]) -> Iterator[_File]:
     """Yield the files of each student's folder, and the notebooks and zip files beside them."""
-    for entry in _entries(folder):
+    try:
+        entries = _entries(folder)
+    except OSError as error:
+        raise CourseError(f"{folder} cannot be read ({error.strerror}).") from error
+    for entry in entries:
         if not _is_handed_in(entry.name) or os.path.realpath(entry.path) in leave_out:
             continue
         if entry.is_dir(follow_symlinks=False):
@@ -210,7 +214,13 @@ def _in_folder(folder: Path, leave_out: set[str]) -> Iterator[_File]:
 
 def _beneath(folder: os.DirEntry, above: tuple[str, ...] = ()) -> Iterator[_File]:
     parts = (*above, folder.name)
-    for entry in _entries(folder.path) if len(parts) <= MAX_DEPTH else ():
+    try:
+        entries = _entries(folder.path) if len(parts) <= MAX_DEPTH else []
+    except OSError as error:
+        problem = f"The folder {folder.name} cannot be read ({error.strerror})."
+        yield _placeholder((*parts, ""), problem)
+        return
+    for entry in entries:
         if not _is_handed_in(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
@@ -228,11 +238,8 @@ def _one_file(entry: os.DirEntry, parts: tuple[str, ...]) -> Iterator[_File]:
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return []
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _on_disk(path: Path, parts: tuple[str, ...]) -> _File:

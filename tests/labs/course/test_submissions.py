@@ -465,6 +465,24 @@ def test_what_may_not_be_read_is_its_students_problem(course, folder):
         (folder / "Bob").chmod(0o700)
 
 
+def test_a_folder_that_may_not_be_read_is_no_missing_notebook(course, folder, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):
+        if "closed" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    put(folder / "Ada" / NAME)
+    put(folder / "closed" / NAME)
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = by_student(collect([folder], course))
+    assert not found["Ada"].problem
+    assert found["closed"].problem == "The folder closed cannot be read (Permission denied)."
+    with pytest.raises(CourseError, match=r"closed cannot be read \(Permission denied\)"):
+        collect([folder / "closed"], course)
+
+
 # Places
 
 
