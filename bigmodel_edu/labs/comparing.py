@@ -287,9 +287,10 @@ def _describe_sequence(value: tuple | list) -> str:
     if len(value) <= SMALL and all(isinstance(v, plain) for v in value):
         items = ", ".join(repr(v) if isinstance(v, str) else _number(v) for v in value)
         return f"{type(value).__name__} [{_shortened(items)}]"
-    parts = list(map(describe, value[:SMALL]))
-    if len(value) > SMALL or (len(value) > 1 and len(set(parts)) == 1):
-        alike = f", each {parts[0]}" if len(set(map(describe, value))) == 1 else ""
+    parts = list(map(describe, value))
+    is_alike = len(set(parts)) == 1
+    if len(value) > SMALL or (len(value) > 1 and is_alike):
+        alike = f", each {parts[0]}" if is_alike else ""
         return f"{type(value).__name__} of {len(value)}{alike}"
     return f"{type(value).__name__} of {', '.join(parts)}"
 

@@ -149,3 +149,19 @@ def test_changed(before, after, is_changed):
 )
 def test_describe(value, words):
     assert describe(value) == words
+
+
+def test_what_is_nested_deeply_is_described_in_a_moment():
+    value, calls = "x", 0
+    for _ in range(12):
+        value = [value, value]
+
+    class Counted(list):
+        def __iter__(self):
+            nonlocal calls
+            calls += 1
+            return super().__iter__()
+
+    describe(Counted([Counted([Counted([Counted(["x"] * 2)] * 2)] * 2)] * 2))
+    assert calls < 60
+    assert len(describe(value)) > 0

@@ -17,7 +17,7 @@ def in_form(answer: Any, expected: Any) -> Any:
     if isinstance(expected, (tuple, list)):
         return _in_form_of_sequence(answer, expected)
     if isinstance(expected, np.ndarray) and isinstance(answer, (tuple, list)):
-        answer = _as_array(answer)
+        answer = _as_array(answer) if _shape(answer) == expected.shape else answer
     if not (_is_number(answer) and _is_number(expected)):
         return answer
     return _in_form_of_number(answer, np.asarray(expected))
@@ -36,11 +36,21 @@ def is_single(answer: Any) -> bool:
 
 
 def _in_form_of_sequence(answer: Any, expected: tuple | list) -> Any:
-    if isinstance(answer, np.ndarray) and answer.ndim:
-        answer = list(answer)
-    if not isinstance(answer, (tuple, list)) or len(answer) != len(expected):
+    is_sequence = isinstance(answer, (tuple, list)) or (
+        isinstance(answer, np.ndarray) and answer.ndim > 0
+    )
+    if not is_sequence or len(answer) != len(expected):
         return answer
     return type(expected)(in_form(a, e) for a, e in zip(answer, expected, strict=True))
+
+
+def _shape(answer: Any) -> tuple[int, ...]:
+    """The shape that nested lists would have as an array, going by the first of each."""
+    if isinstance(answer, np.ndarray):
+        return answer.shape
+    if isinstance(answer, (tuple, list)):
+        return (len(answer), *(_shape(answer[0]) if answer else ()))
+    return ()
 
 
 def _as_array(answer: tuple | list) -> Any:

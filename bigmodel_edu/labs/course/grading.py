@@ -204,7 +204,7 @@ def _attempt(task: Task, case: Case, answer: dict) -> Attempt:
         return Attempt(error=_error(_as_dict(answer["error"])))
     if "answer" in answer:
         names = list(_arguments(task.exercise, case))
-        changed = [_name(key, names) for key in _as_list(answer.get("changed"))]
+        changed = {_name(key, names) for key in _as_list(answer.get("changed"))}
         return Attempt(answer["answer"], changed=tuple(n for n in names if n in changed))
     return Attempt(error=NoNumbers(_text(answer, "unusable")))
 
@@ -213,9 +213,11 @@ def _arguments(exercise: Exercise, case: Case) -> dict[str, Any]:
     return named_arguments(exercise.reference, case.args, dict(case.kwargs))
 
 
-def _name(key: Any, names: list[str]) -> Any:
-    """The name of an argument that is known by its place."""
-    return names[key] if type(key) is int and 0 <= key < len(names) else key
+def _name(key: Any, names: list[str]) -> str:
+    """The name of an argument that is known by its place or by its name, "" for anything else."""
+    if type(key) is int and 0 <= key < len(names):
+        return names[key]
+    return key if isinstance(key, str) else ""
 
 
 def _error(entry: dict) -> Exception:

@@ -1,5 +1,7 @@
 """Which answers stand for which, and which do not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,6 +99,19 @@ def test_it_does_not_stand_for_it(answer, expected):
 )
 def test_which_answers_are_exact_to_seven_digits_only(answer, single):
     assert is_single(answer) == single
+
+
+def test_nothing_is_made_of_an_answer_that_has_another_shape():
+    """A list of large arrays would be copied into one; an empty one may be as long as you like."""
+    large = np.zeros(1_000_000)
+    for answer in ([large] * 1000, [["x" * 1_000_000] * 1000]):
+        tracemalloc.start()
+        in_form(answer, ARRAY)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 1_000_000
+    endless = np.zeros((2**40, 0))
+    assert in_form(endless, (1, 2)) is endless
 
 
 numbers = arrays.arrays(

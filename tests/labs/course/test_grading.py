@@ -249,6 +249,7 @@ FORGED = [
     {"answer": None},
     {"answer": [], "changed": 7},
     {"answer": np.zeros(0), "changed": [99, -1, None, "x", [1]]},
+    {"answer": np.zeros(0), "changed": [np.zeros(2), {"a": 1}, (1, [2])]},
     {"error": None},
     {"error": {"type": 5, "message": [], "repr": {}, "line": np.zeros(3)}},
     {"error": {"type": "a b\x00", "message": "x" * 10**6, "repr": "", "line": ""}},
