@@ -52,10 +52,11 @@ class Journal:
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(CourseError):
             for key in sorted(self._running):  # a person's Ctrl-C is nobody's fault
                 self._add({"event": "interrupted", "key": key})
-        self._file.close()
+        with contextlib.suppress(OSError):  # of what could not be written
+            self._file.close()
 
     def find(self, key: Key) -> Grade | None:
         """Return the grade that was given before."""
@@ -84,8 +85,14 @@ class Journal:
             self._running.discard(key)
 
     def _add(self, entry: Mapping) -> None:
-        self._file.write(json.dumps(entry).encode() + b"\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(entry).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise CourseError(
+                f"{self.path} cannot be written ({error.strerror}): make room, then run the same "
+                "command again and it goes on from here."
+            ) from error
 
     def _take(self) -> None:
         """Make sure that nobody else writes here."""
@@ -93,11 +100,16 @@ class Journal:
 
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise CourseError(
                 f"Another grader is writing to {self.path.parent}: wait for it, or name another "
                 "folder with -o."
             ) from None
+        except OSError as error:
+            raise CourseError(
+                f"{self.path} cannot be locked ({error.strerror}): name a folder on another disk "
+                "with -o."
+            ) from error
 
     def _read(self) -> None:
         for entry in self._entries():
@@ -117,7 +129,7 @@ class Journal:
         for number, line in enumerate(self._file, start=1):
             try:
                 entry = _checked(json.loads(line))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 if line.endswith(b"\n"):
                     raise CourseError(
                         f"Line {number} of {self.path} is damaged: mend or remove it, or grade "
@@ -134,7 +146,9 @@ class Journal:
 
 def _checked(entry: dict) -> dict:
     """Return an event, or raise ValueError, KeyError or TypeError if it is none."""
-    if entry["event"] not in ("begin", "interrupted", "grade") or len(entry["key"]) != 4:
+    if entry["event"] not in ("begin", "interrupted", "grade"):
+        raise ValueError(entry)
+    if list(map(type, entry["key"])) != [str] * 4:
         raise ValueError(entry)
     if entry["event"] == "grade":
         Grade.from_json(entry["grade"])

@@ -1,5 +1,6 @@
 """The journal keeps what was graded, whatever happens to the grader."""
 
+import errno
 import json
 import os
 import signal
@@ -69,6 +70,18 @@ def test_what_was_begun_and_not_finished_is_a_suspect(tmp_path):
         assert journal.suspects == set()
 
 
+def test_what_ended_the_grader_twice_is_known_and_a_grade_clears_it(tmp_path):
+    begin = json.dumps({"event": "begin", "key": KEY}) + "\n"
+    (tmp_path / FILE).write_text(begin * 2)
+    with Journal(tmp_path) as journal:
+        assert journal.ends(KEY) == 2
+        journal.finish(KEY, grade())
+    with (tmp_path / FILE).open("a") as file:
+        file.write(begin)
+    with Journal(tmp_path) as journal:
+        assert journal.ends(KEY) == 1
+
+
 def interrupt(folder) -> None:
     with Journal(folder) as journal:
         journal.begin(KEY)
@@ -76,8 +89,9 @@ def interrupt(folder) -> None:
 
 
 def test_an_interruption_is_nobodys_fault(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        interrupt(tmp_path)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            interrupt(tmp_path)
     with Journal(tmp_path) as journal:
         assert journal.ends(KEY) == 0
         assert journal.suspects == set()
@@ -87,7 +101,7 @@ TAILS = [
     b"{",
     b'{"event": "gra',
     "é".encode()[:1],
-    b'{"event": "begin", "key": [1, 2, 3, 4]}',
+    b'{"event": "begin", "key": ["Ada", "e", "d", "f"]}',
     b"\0" * 50,
 ]
 
@@ -110,13 +124,19 @@ DAMAGED = [
     "{}",
     "[]",
     '{"event": "begin"}',
-    '{"event": "party", "key": [1, 2, 3, 4]}',
-    '{"event": "begin", "key": [1]}',
-    '{"event": "grade", "key": [1, 2, 3, 4], "grade": {}}',
+    '{"event": "party", "key": ["a", "e", "d", "f"]}',
+    '{"event": "begin", "key": ["a"]}',
+    '{"event": "begin", "key": [1, 2, 3, 4]}',
+    '{"event": "begin", "key": [[], [], [], []]}',
+    '{"event": "begin", "key": null}',
+    '{"event": "grade", "key": ["a", "e", "d", "f"], "grade": {}}',
+    '{"event": "grade", "key": ["a", "e", "d", "f"], "grade": null}',
+    "[" * 100_000,
+    "",
 ]
 
 
-@pytest.mark.parametrize("line", DAMAGED)
+@pytest.mark.parametrize("line", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_line_is_named(tmp_path, line):
     with Journal(tmp_path) as journal:
         journal.finish(KEY, grade())
@@ -147,6 +167,48 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CourseError, match="name a folder for the results that you may write to"):
         Journal(tmp_path / "file" / "out")
+
+
+FULL = """
+import pathlib, resource, sys
+from bigmodel_edu.labs.course.grades import Grade
+from bigmodel_edu.labs.course.journal import Journal
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+with Journal(pathlib.Path(sys.argv[1])) as journal:
+    for i in range(100):
+        key = (str(i), "e", "d", "f")
+        journal.begin(key)
+        journal.finish(key, Grade(str(i), "e", "t", "n", "d", 1, 1, "passed"))
+"""
+
+
+def test_a_disk_that_is_full_is_one_sentence_and_the_next_run_goes_on(tmp_path):
+    command = [sys.executable, "-c", FULL, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = done.stderr.splitlines()[-1]
+    assert words.startswith("bigmodel_edu.labs.course.settings.CourseError: ")
+    assert words.endswith(
+        f"{FILE} cannot be written (File too large): make room, then run the same command again "
+        "and it goes on from here."
+    )
+    with Journal(tmp_path) as journal:
+        assert journal.find(("3", "e", "d", "f"))
+        assert len(journal.suspects) <= 1
+        journal.begin(KEY)
+        journal.finish(KEY, grade())
+    assert lines(tmp_path)[-1]["event"] == "grade"
+
+
+def test_a_disk_that_cannot_lock_is_one_sentence(tmp_path, monkeypatch):
+    import fcntl
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(CourseError, match=r"cannot be locked \(No locks available\): name a"):
+        Journal(tmp_path)
 
 
 def test_workers_do_not_mix_their_lines(tmp_path):
