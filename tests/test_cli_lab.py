@@ -2,18 +2,24 @@
 
 import json
 import os
+import shlex
+import signal
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from bigmodel_edu.cli import app
+from bigmodel_edu.labs.course import submissions
 from bigmodel_edu.labs.course.grades import Grade
+from bigmodel_edu.labs.course.settings import CourseError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a course is graded on Linux or macOS")
 
+GRADE = Grade("a", "e", "t", "n", "d", 1, 1, "passed", confinement="c")
 SOFTMAX = (
     "def softmax(z):\n"
     "    e = np.exp(z - z.max(axis=-1, keepdims=True))\n"
@@ -86,9 +92,10 @@ def test_a_command_with_a_slip_is_named(monkeypatch):
     result = bigmodel("lab", "realease")
     assert result.exit_code == 2
     assert "No such command and no such file: 'realease'. Did you mean 'release'?" in result.stderr
+    assert bigmodel("lab", "x" * 300).exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["new", "release", "grade", "try"])
+@pytest.mark.parametrize("command", ["open", "new", "release", "grade", "try"])
 def test_every_command_has_an_example(command):
     assert f"Example:  bigmodel lab {command}" in printed("lab", command, "--help")
     assert command in printed("lab", "--help")
@@ -102,6 +109,13 @@ def test_new_says_what_comes_next(tmp_path):
     assert text.startswith(f"{tmp_path / 'x' / 'course.toml'}: 11 exercises, 20 points.")
     assert text.endswith(f"then: bigmodel lab release {tmp_path / 'x'}\n")
     assert 'title = "Week 3"' in (tmp_path / "x" / "course.toml").read_text()
+
+
+def test_new_names_the_next_command_as_a_shell_reads_it(tmp_path):
+    folder = tmp_path / "lab 1; $HOME"
+    text = printed("lab", "new", folder, "--chapter", 1, "--exercises", "softmax")
+    assert ": 1 exercise, 2 points." in text
+    assert shlex.split(text)[-4:] == ["bigmodel", "lab", "release", str(folder)]
 
 
 def test_release_prints_what_it_wrote(lab, tmp_path):
@@ -128,6 +142,67 @@ def test_grade_says_what_came_of_it(lab, tmp_path):
     assert third == f"The class page: {out / 'index.html'}"
 
 
+def grading(monkeypatch, run) -> None:
+    """Let `run(arguments)` stand for the grader."""
+    fake = types.SimpleNamespace(grade_course=lambda *args, **more: run(args, more))
+    monkeypatch.setitem(sys.modules, "bigmodel_edu.labs.course.grader", fake)
+
+
+def test_grade_hands_its_options_on(lab, tmp_path, monkeypatch):
+    def run(args, more):
+        course, places, out = args
+        assert course.folder == lab
+        assert places == [Path("a"), Path("b.zip")]
+        assert out == tmp_path
+        assert more.pop("progress")(1, 2) is None
+        assert more == {"workers": 3, "allow_unconfined": True}
+        raise KeyboardInterrupt
+
+    grading(monkeypatch, run)
+    words = ["a", "b.zip", "-o", tmp_path, "--course", lab, "--workers", 3, "--allow-unconfined"]
+    assert bigmodel("lab", "grade", *words).exit_code == 130
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_says_that_it_goes_on(lab, monkeypatch, end):
+    before = signal.getsignal(end)
+    grading(monkeypatch, lambda *_: os.kill(os.getpid(), end))
+    result = bigmodel("lab", "grade", "x", "-o", "y", "--course", lab)
+    assert result.exit_code == 130
+    assert result.stdout == ""
+    assert result.stderr == "Stopped. The same command goes on from here.\n"
+    assert signal.getsignal(end) == before
+
+
+def test_nohup_is_respected(lab, monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def run(*_):
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise CourseError("It went on.")
+
+    grading(monkeypatch, run)
+    try:
+        assert sentence("lab", "grade", "x", "-o", "y", "--course", lab) == "It went on."
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("workers", [0, -1, "many"])
+def test_there_is_at_least_one_worker(lab, monkeypatch, workers):
+    grading(monkeypatch, lambda *_: pytest.fail("it ran"))
+    result = bigmodel("lab", "grade", "x", "-o", "y", "--course", lab, "--workers", workers)
+    assert result.exit_code == 2
+    assert "Invalid value for '--workers'" in result.stderr
+
+
+def test_grade_says_where_the_results_go(lab):
+    result = bigmodel("lab", "grade", "x", "--course", lab)
+    assert result.exit_code == 2
+    assert "Missing option" in result.stderr
+    assert "--out" in result.stderr
+
+
 def test_try_says_what_a_course_would_say(lab):
     path = handed_in(lab, softmax=SOFTMAX, neuron="def neuron(x, w, b): return w @ x + b")
     result = bigmodel("lab", "try", path)
@@ -143,10 +218,22 @@ def test_try_says_what_a_course_would_say(lab):
     assert bigmodel("lab", "try", path).exit_code == 0
 
 
+def test_try_hands_the_imports_on(monkeypatch):
+    seen = []
+    fake = types.SimpleNamespace(try_notebook=lambda *args: seen.append(args) or [GRADE])
+    monkeypatch.setitem(sys.modules, "bigmodel_edu.labs.course.trying", fake)
+    assert bigmodel("lab", "try", "x.ipynb", "--imports", "numpy, scipy,").exit_code == 0
+    assert seen == [(Path("x.ipynb"), ["numpy", "scipy"])]
+
+
+def test_a_notebook_that_is_too_large_is_one_sentence(lab, monkeypatch):
+    path = handed_in(lab, softmax=SOFTMAX)
+    monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 100)
+    assert "is larger than 0 MB" in sentence("lab", "try", path)
+
+
 def test_try_prints_nothing_that_a_terminal_obeys(monkeypatch, tmp_path):
-    evil = Grade(
-        "a", "e", "t", "n", "d", 0, 1, "failed", message="\x1b[2J[red]x\x07", confinement="c"
-    )
+    evil = replace(GRADE, status="failed", points=0, message="\x1b[2J[red]x\x07")
     fake = types.SimpleNamespace(try_notebook=lambda *args: [evil])
     monkeypatch.setitem(sys.modules, "bigmodel_edu.labs.course.trying", fake)
     text = bigmodel("lab", "try", tmp_path / "x.ipynb").stdout

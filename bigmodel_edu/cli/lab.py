@@ -1,5 +1,7 @@
 """`bigmodel lab`: JupyterLab on the book, and the labs of a course."""
 
+import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -35,7 +37,7 @@ class LabCommands(BookCommands):
         first = args[0] if args else ""
         if first in self.commands or first in ("-h", "--help"):
             return super().parse_args(ctx, args)
-        if first and not first.startswith("-") and not Path(first).exists():
+        if first and not first.startswith("-") and not os.path.exists(first):
             ctx.fail(
                 f"No such command and no such file: {first!r}.{did_you_mean(first, self.commands)}"
             )
@@ -70,7 +72,10 @@ _RELEASES = {Format.NOTEBOOK: "release", Format.NBGRADER: "nbgrader"}
 
 @lab_app.command(OPEN, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def open_jupyterlab(context: typer.Context) -> None:
-    """Open JupyterLab on the book, as `bigmodel lab` alone does; arguments go to JupyterLab."""
+    """Open JupyterLab on the book, as `bigmodel lab` alone does; arguments go to JupyterLab.
+
+    [dim]Example:[/]  bigmodel lab open --no-browser --port 8890
+    """
     from bigmodel_edu.lab import main
 
     raise typer.Exit(main(list(context.args)))
@@ -94,8 +99,9 @@ def new(
     names = [name.strip() for name in exercises.split(",") if name.strip()]
     course = new_course(folder, chapter, names, title)
     typer.echo(
-        f"{course.folder / FILE}: {len(course.points)} exercises, {course.total:g} points. Read "
-        f"it, change what you like, keep it to yourself; then: bigmodel lab release {folder}"
+        f"{course.folder / FILE}: {_count(len(course.points), 'exercise')}, {course.total:g} "
+        "points. Read it, change what you like, keep it to yourself; then: "
+        f"bigmodel lab release {shlex.quote(str(folder))}"
     )
 
 
@@ -141,7 +147,8 @@ def grade(
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the results.")],
     course: Annotated[Path, typer.Option(help="The course folder.")] = Path("."),
     workers: Annotated[
-        int | None, typer.Option(help="Exercises graded at a time.", show_default="processors")
+        int | None,
+        typer.Option(min=1, help="Exercises graded at a time.", show_default="processors"),
     ] = None,
     allow_unconfined: AllowUnconfined = False,
 ) -> None:
@@ -158,7 +165,11 @@ def grade(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    ends = (signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal was closed; nohup ignores it
+    before = {end: signal.getsignal(end) for end in ends}
+    for end in ends:
+        if before[end] is not signal.SIG_IGN:
+            signal.signal(end, stop)
     try:
         with counting_progress() as bar:
             task = bar.add_task("exercises", total=None)
@@ -174,7 +185,8 @@ def grade(
         typer.echo("Stopped. The same command goes on from here.", err=True)
         raise typer.Exit(130) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for end in ends:
+            signal.signal(end, before[end])
     _print_summary(graded)
 
 
