@@ -15,6 +15,7 @@ from bigmodel_edu.labs.course.grades import ENDED_TWICE, MISSING, SAME_FILE, STO
 from bigmodel_edu.labs.course.grading import Result, Task, as_grade, digest_of, grade_exercise
 from bigmodel_edu.labs.course.journal import Journal, Key
 from bigmodel_edu.labs.course.pages import write_pages
+from bigmodel_edu.labs.course.referee import Referee
 from bigmodel_edu.labs.course.reports import write_reports
 from bigmodel_edu.labs.course.sandbox import Sandbox, find_holder
 from bigmodel_edu.labs.course.settings import FILE, Course, CourseError
@@ -113,10 +114,10 @@ class _Run:
 
         def work() -> None:
             try:
-                with self.new_sandbox() as sandbox:
+                with self.new_sandbox() as sandbox, Referee(self.tasks) as referee:
                     while not stop.is_set():
                         submission = waiting.get_nowait()
-                        grades = list(self._grades(submission, sandbox, stop))
+                        grades = list(self._grades(submission, sandbox, referee, stop))
                         results.put((submission.student, grades))
             except queue.Empty:
                 return
@@ -141,7 +142,7 @@ class _Run:
                 thread.join()
 
     def _grades(
-        self, submission: Submission, sandbox: Sandbox, stop: threading.Event
+        self, submission: Submission, sandbox: Sandbox, referee: Referee, stop: threading.Event
     ) -> Iterator[Grade]:
         """Yield the grades of one submission; none further once `stop` is set."""
         try:
@@ -156,24 +157,22 @@ class _Run:
             key = (submission.student, name, digest, self.fingerprints[name])
             grade = self.journal.find(key)
             if grade is None:
-                grade = (
-                    as_grade(problem, task, submission, digest)
-                    if problem
-                    else self._run(key, task, submission, notebook, sandbox)
-                )
+                result = problem or self._blamed(key)
+                if result is None:
+                    self.journal.begin(key)
+                    grade = grade_exercise(task, sandbox, referee, submission, notebook)
+                else:
+                    flags = () if problem else (ENDED_TWICE,)
+                    grade = as_grade(result, task, submission, digest, flags=flags)
                 self.journal.finish(key, grade)
             flags = (*submission.flags, *grade.flags)  # a deadline may have been moved since
             yield replace(grade, notebook=submission.notebook, flags=flags)
 
-    def _run(
-        self, key: Key, task: Task, submission: Submission, notebook: bytes, sandbox: Sandbox
-    ) -> Grade:
-        """Grade one exercise, unless the grader was ended twice over it."""
-        if self.journal.ends(key) >= 2:
-            result = Result(STOPPED, message="The grader was ended twice while it ran this.")
-            return as_grade(result, task, submission, digest_of(notebook), flags=(ENDED_TWICE,))
-        self.journal.begin(key)
-        return grade_exercise(task, sandbox, submission, notebook)
+    def _blamed(self, key: Key) -> Result | None:
+        """Return what is earned by ending the grader twice, None for what did not."""
+        if self.journal.ends(key) < 2:
+            return None
+        return Result(STOPPED, message="The grader was ended twice while it ran this.")
 
 
 def _fingerprint(task: Task) -> str:

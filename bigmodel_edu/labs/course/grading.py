@@ -6,8 +6,9 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from bigmodel_edu.labs.course.grades import (
     STOPPED,
     Grade,
 )
-from bigmodel_edu.labs.course.sandbox import Job, Outcome, Sandbox
+from bigmodel_edu.labs.course.sandbox import Job, Sandbox
 from bigmodel_edu.labs.course.settings import Course, Limits
 from bigmodel_edu.labs.course.submissions import Submission
 from bigmodel_edu.labs.exercise import Case, Exercise
@@ -46,31 +47,29 @@ MAX_TEXT = 2_000
 
 @dataclass(frozen=True)
 class Task:
-    """An exercise of a course, and what grading it takes.
-
-    of: the points it is worth.
-    fixed: the cases, packed, that are the same for every seed, and could be learnt by heart.
-    """
+    """An exercise of a course, and what grading it takes; `of` is what it is worth."""
 
     exercise: Exercise
     of: float
     secret: str
     imports: tuple[str, ...]
     limits: Limits
-    fixed: frozenset[bytes]
 
     @classmethod
     def of_course(cls, course: Course, exercise: Exercise) -> "Task":
         """Return the task of grading `exercise`."""
-        drawn = [{_packed(c) for c in exercise.cases(np.random.default_rng(s))} for s in (0, 1)]
-        return cls(
-            exercise=exercise,
-            of=course.points[exercise.name],
-            secret=course.secret,
-            imports=course.imports,
-            limits=course.limits,
-            fixed=frozenset(drawn[0] & drawn[1]),
-        )
+        of = course.points[exercise.name]
+        return cls(exercise, of, course.secret, course.imports, course.limits)
+
+    @cached_property
+    def fixed(self) -> frozenset[bytes]:
+        """The cases, packed, that are the same for every seed, and could be learnt by heart."""
+        seeds = (0, 1)
+        drawn = [
+            {_packed(case) for case in self.exercise.cases(np.random.default_rng(seed))}
+            for seed in seeds
+        ]
+        return frozenset.intersection(*map(frozenset, drawn))
 
     def cases(self, digest: str) -> list[Case]:
         """Return the cases for the submission with this digest: the same whenever it is graded."""
@@ -92,19 +91,25 @@ class Result:
     mistake: str = ""
 
 
-def grade_exercise(task: Task, sandbox: Sandbox, submission: Submission, notebook: bytes) -> Grade:
-    """Run the function of `task` in a confined process and judge its answers.
+class Judge(Protocol):
+    """Who says what answers are worth; `referee.Referee` does."""
+
+    def judge(self, task: Task, digest: str, data: bytes, end: str) -> Result:
+        """Return what `data`, the messages of a process that ended with `end`, is worth."""
+
+
+def grade_exercise(
+    task: Task, sandbox: Sandbox, referee: Judge, submission: Submission, notebook: bytes
+) -> Grade:
+    """Run the function of `task` in a confined process, and have its answers judged in another.
 
     notebook: what `submission.read()` returned.
     """
     started, digest = time.monotonic(), digest_of(notebook)
-    cases = task.cases(digest)
-    questions = [(case.args, dict(case.kwargs)) for case in cases]
+    questions = [(case.args, dict(case.kwargs)) for case in task.cases(digest)]
     job = Job(notebook, submission.is_markdown, task.exercise.function, questions)
     outcome = sandbox.run(job)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of odd answers, such as NaN
-        result = judge_outcome(task, cases, outcome)
+    result = referee.judge(task, digest, outcome.data, outcome.end)
     seconds = time.monotonic() - started
     held_by = sandbox.holder.words
     return as_grade(result, task, submission, digest, seconds=seconds, confinement=held_by)
@@ -129,11 +134,28 @@ def digest_of(notebook: bytes) -> str:
     return hashlib.sha256(notebook).hexdigest()
 
 
-def judge_outcome(task: Task, cases: Sequence[Case], outcome: Outcome) -> Result:
-    """Return what `outcome`, the answers of a process to `cases`, is worth."""
-    first, *answers = outcome.messages or ({},)
+def judge_data(task: Task, digest: str, data: bytes, end: str) -> Result:
+    """Return what `data`, all that came back from a process that ended with `end`, is worth.
+
+    Whatever stands in it, this raises nothing; it may take long, and much memory.
+    """
+    cases = task.cases(digest)
+    try:
+        messages, is_whole = wire.unpack_all(data)
+        end = end if is_whole or end != "exited" else "damaged"
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # of odd answers, such as NaN
+            return _shortened(judge_messages(task, cases, messages, end))
+    except Exception as error:  # answers of forms that nobody thought of
+        what = f"The answers have a form that cannot be judged ({type(error).__name__})."
+        return Result(FAILED, cases=len(cases), message=what)
+
+
+def judge_messages(task: Task, cases: Sequence[Case], messages: Sequence[Any], end: str) -> Result:
+    """Return what the messages of a process, answers to `cases`, are worth."""
+    first, *answers = messages or ({},)
     if not isinstance(first, dict) or not first:
-        return Result(STOPPED, cases=len(cases), message=_why_it_ended(task, outcome.end))
+        return Result(STOPPED, cases=len(cases), message=_why_it_ended(task, end))
     if "unreadable" in first:
         return Result(
             MISSING, cases=len(cases), message=f"The notebook: {_text(first, 'unreadable')}."
@@ -146,7 +168,7 @@ def judge_outcome(task: Task, cases: Sequence[Case], outcome: Outcome) -> Result
     complete = len(attempts) == len(cases)
     if complete and all(map(is_untouched, attempts)):
         return Result(NOT_ATTEMPTED, cases=len(cases), message="Not attempted.")
-    stop = "" if complete else _why_it_ended(task, outcome.end)
+    stop = "" if complete else _why_it_ended(task, end)
     return _result(task, cases, attempts, answers, faults, stop)
 
 
@@ -272,6 +294,12 @@ def _packed(case: Case) -> bytes:
 
 
 # In words
+
+
+def _shortened(result: Result) -> Result:
+    """Return the result with none of its texts longer than a page."""
+    details = tuple((label, text[:MAX_TEXT]) for label, text in result.details)
+    return replace(result, message=result.message[: 2 * MAX_TEXT], details=details)
 
 
 def _as_sentence(text: str) -> str:

@@ -8,7 +8,6 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -60,15 +59,21 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came back: messages as `child` describes them, and how the process ended.
+    """What came back, and how the process ended.
 
-    end: "exited", "time", "memory", "too much", "damaged", "exit N", "signal N", "lost".
+    data: messages as `child` describes them, each after its length; hostile until proved honest.
+    end: "exited", "time", "memory", "too much", "exit N", "signal N", "lost".
     seconds: by the clock, the process's start included.
     """
 
-    messages: tuple[Any, ...]
+    data: bytes = field(repr=False)
     end: str
     seconds: float
+
+    @property
+    def messages(self) -> tuple[Any, ...]:
+        """The messages that can be read."""
+        return wire.unpack_all(self.data)[0]
 
 
 # The ways to hold a process
@@ -230,9 +235,7 @@ class Sandbox:
             with answers:
                 run = self._in_fork if self.holder.forks else self._in_new_process
                 end = run(file.fileno(), answers)
-        messages, whole = answers.messages()
-        end = end if whole or end != "exited" else "damaged"
-        return Outcome(messages, end, time.monotonic() - started)
+        return Outcome(bytes(answers.data), end, time.monotonic() - started)
 
     def _in_fork(self, job: int, answers: "_Answers") -> str:
         limits = {"seconds": self.limits.seconds, "memory": self.limits.memory_mb * MEGABYTE}
@@ -310,20 +313,6 @@ class _Answers:
                 return
             self.data += block
             self.is_closed = not block
-
-    def messages(self) -> tuple[tuple[Any, ...], bool]:
-        """Return the messages that can be read, and whether nothing else came."""
-        messages, rest = [], memoryview(self.data)
-        while len(rest) >= 8:
-            (length,) = struct.unpack_from("<Q", rest)
-            if length > len(rest) - 8:
-                break
-            try:
-                messages.append(wire.unpack(bytes(rest[8 : 8 + length])))
-            except wire.WireError as error:
-                messages.append({"unusable": str(error)})
-            rest = rest[8 + length :]
-        return tuple(messages), not rest
 
 
 class _Server:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bigmodel_edu import catalogue
 from bigmodel_edu.labs.course.grades import Grade
 from bigmodel_edu.labs.course.grading import Task, grade_exercise
+from bigmodel_edu.labs.course.referee import Referee
 from bigmodel_edu.labs.course.sandbox import Sandbox, find_holder
 from bigmodel_edu.labs.course.settings import Course, CourseError
 from bigmodel_edu.labs.course.submissions import collect
@@ -25,8 +26,8 @@ def try_notebook(path: Path, imports: Sequence[str] = ("numpy",)) -> list[Grade]
     content, tasks = submission.read(), [Task.of_course(course, e) for e in course.exercises]
     with Workshop(course.imports, course.chapter.slug) as workshop:
         holder = find_holder(workshop, course.limits, allow_unconfined=True)
-        with Sandbox(workshop, holder, course.limits) as sandbox:
-            return [grade_exercise(task, sandbox, submission, content) for task in tasks]
+        with Sandbox(workshop, holder, course.limits) as sandbox, Referee(tasks) as referee:
+            return [grade_exercise(task, sandbox, referee, submission, content) for task in tasks]
 
 
 def _course_of(path: Path, imports: Sequence[str]) -> Course:

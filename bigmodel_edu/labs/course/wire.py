@@ -65,6 +65,24 @@ def unpack(message: bytes, given=None):
         raise WireError(f"damaged message ({type(error).__name__})") from None
 
 
+def unpack_all(data: bytes) -> tuple[tuple, bool]:
+    """Return the values of messages that each come after their length, and whether all is whole.
+
+    In the place of a message that is none stands `{"unusable": why}`.
+    """
+    values, rest = [], memoryview(data)
+    while len(rest) >= 8:
+        (length,) = struct.unpack_from("<Q", rest)
+        if length > len(rest) - 8:
+            break
+        try:
+            values.append(unpack(bytes(rest[8 : 8 + length])))
+        except WireError as error:
+            values.append({"unusable": str(error)})
+        rest = rest[8 + length :]
+    return tuple(values), not rest
+
+
 # Writing
 
 

@@ -194,10 +194,10 @@ from bigmodel_edu.labs.course.settings import read_course
 
 real = grader.grade_exercise
 
-def deadly(task, sandbox, submission, notebook):
+def deadly(task, sandbox, referee, submission, notebook):
     if submission.student == sys.argv[4]:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(task, sandbox, submission, notebook)
+    return real(task, sandbox, referee, submission, notebook)
 
 grader.grade_exercise = deadly
 grader.grade_course(read_course(sys.argv[1]), [sys.argv[2]], sys.argv[3], workers=int(sys.argv[5]))

@@ -8,8 +8,7 @@ import pytest
 
 from bigmodel_edu.labs import Case, Exercise, Mistake
 from bigmodel_edu.labs.course import grades as statuses
-from bigmodel_edu.labs.course.grading import Task, judge_outcome
-from bigmodel_edu.labs.course.sandbox import Outcome
+from bigmodel_edu.labs.course.grading import Task, judge_messages
 from bigmodel_edu.labs.course.settings import Limits
 
 
@@ -59,7 +58,7 @@ READY = {"ready": True, "faults": []}
 def judged(task, *answers, end="exited", first=READY, digest="d"):
     """Judge messages; an answer that is no dict stands for a message with it."""
     messages = [a if isinstance(a, dict) else {"answer": a, "changed": []} for a in answers]
-    return judge_outcome(task, task.cases(digest), Outcome((first, *messages), end, 0.1))
+    return judge_messages(task, task.cases(digest), (first, *messages), end)
 
 
 def right(task, digest="d"):
@@ -197,7 +196,7 @@ def test_float32_does_not_excuse_a_wrong_value(task):
 )
 def test_a_process_that_ended_early_is_stopped_with_the_reason(task, end, words):
     for messages in ((), (READY,), (READY, {"answer": np.zeros(2), "changed": []})):
-        result = judge_outcome(task, task.cases("d"), Outcome(messages, end, 1.0))
+        result = judge_messages(task, task.cases("d"), messages, end)
         assert result.status == statuses.STOPPED
         assert result.points == 0
         assert re.search(words, result.message)
@@ -271,7 +270,7 @@ def test_forged_messages_earn_nothing_and_break_nothing(exercise, message):
     task = Task.of_course(FakeCourse(), exercise)
     for first in (READY, message):
         messages = (first, *[message] * 4)
-        result = judge_outcome(task, task.cases("d"), Outcome(messages, "exited", 0.1))
+        result = judge_messages(task, task.cases("d"), messages, "exited")
         assert result.points == 0
         assert result.status in statuses.STATUSES
         assert len(result.message) < 5000
@@ -279,7 +278,7 @@ def test_forged_messages_earn_nothing_and_break_nothing(exercise, message):
 
 @pytest.mark.parametrize("first", [None, 5, "ready", ["ready"], np.zeros(3), {"ready": 1}])
 def test_a_forged_first_message_breaks_nothing(task, first):
-    result = judge_outcome(task, task.cases("d"), Outcome((first,), "exited", 0.1))
+    result = judge_messages(task, task.cases("d"), (first,), "exited")
     assert result.status == statuses.STOPPED
 
 
