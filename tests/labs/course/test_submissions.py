@@ -154,6 +154,8 @@ def test_one_name_in_two_unicode_forms_is_one_student(course, folder):
     put(folder / unicodedata.normalize("NFD", name) / NAME)
     (found,) = collect([folder], course)
     assert found.student == unicodedata.normalize("NFC", name)
+    (found,) = collect([folder / unicodedata.normalize("NFD", name)], course)
+    assert found.student == unicodedata.normalize("NFC", name)
 
 
 # Which notebook counts
@@ -184,7 +186,7 @@ def test_which_of_several_notebooks_counts(course, folder, files, counts, two):
 
 def test_late_is_after_the_deadline(course, folder, tmp_path):
     course = replace(course, deadline=datetime(2026, 1, 2, tzinfo=UTC))
-    put(folder / "in time" / NAME, when=datetime(2026, 1, 1, 23, tzinfo=UTC).timestamp())
+    put(folder / "in time" / NAME, when=datetime(2026, 1, 2, tzinfo=UTC).timestamp())
     put(folder / "late" / NAME, when=datetime(2026, 1, 2, 1, tzinfo=UTC).timestamp())
     entry = zipfile.ZipInfo(f"late in a zip/{NAME}", date_time=(2026, 1, 4, 0, 0, 0))
     with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
@@ -246,12 +248,27 @@ def test_a_hard_link_to_anothers_notebook_is_a_copy_of_it(course, folder):
     assert [found.read() for found in collect([folder], course)] == [b"a", b"a"]
 
 
-def test_a_file_that_becomes_a_link_is_not_followed(course, folder, tmp_path):
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "nothing"])
+def test_a_file_that_becomes_something_else_is_not_read(course, folder, tmp_path, kind):
     path = put(folder / "Ada" / NAME)
     (found,) = collect([folder], course)
     path.unlink()
-    path.symlink_to(put(tmp_path / "secret.ipynb", "secret"))
-    with pytest.raises(Unreadable, match="cannot be read"):
+    if kind == "link":
+        path.symlink_to(put(tmp_path / "secret.ipynb", "secret"))
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(Unreadable, match=r"cannot be read|is no file"):
+        found.read()
+
+
+def test_a_file_that_grew_since_is_not_read_to_its_end(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 1000)
+    path = put(folder / "Ada" / NAME)
+    (found,) = collect([folder], course)
+    os.truncate(path, 10**10)
+    with pytest.raises(Unreadable, match="is larger than"):
         found.read()
 
 
@@ -286,7 +303,7 @@ def test_paths_in_a_zip_file_lead_nowhere(course, tmp_path, name):
     (found,) = collect([place.parent], course)
     assert found.student == "Ada"
     assert found.read() == b"a"
-    assert ".." not in found.notebook.split("/")
+    assert not {"..", ".", "", "C:"} & set(found.notebook.split("/"))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -365,6 +382,7 @@ def test_bombs_do_not_go_off(course, folder, monkeypatch):
     tracemalloc.stop()
     assert peak < 5_000_000
     assert "is larger than" in found["claims its size"].problem
+    assert "is larger than" in found["sparse"].problem
     assert "is packed in an unusual way" in found[f"bzip2 {NAME}"].problem
 
 
@@ -376,6 +394,17 @@ def test_zip_files_with_too_many_entries_are_not_opened(course, folder, monkeypa
     (folder / "many in one.zip").write_bytes(inner)
     for found in collect([folder], course):
         assert found.problem == "The zip file many.zip holds more than 1,000 files."
+
+
+def test_a_zip_file_in_a_students_is_no_larger_than_a_notebook(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 1000)
+    work = zipped({NAME: "x", "more": "x" * 2000})
+    (folder / "Ada.zip").write_bytes(zipped({"work.zip": work}))
+    (found,) = collect([folder], course)
+    assert "work.zip is larger than" in found.problem
+    (folder / "class.zip").write_bytes(zipped({"Ada/work.zip": work}))
+    (found,) = collect([folder / "class.zip"], course)
+    assert found.read() == b"x"
 
 
 def test_few_zip_files_in_a_zip_file_are_opened(course, folder, monkeypatch):
@@ -417,11 +446,21 @@ def test_many_notebooks_and_deep_folders_end(course, folder, monkeypatch):
         assert found[student].notebook.endswith("00099.ipynb")
 
 
-def test_another_large_file_is_no_reason(course, folder):
-    with put(folder / "Ada" / "data.csv").open("wb") as file:
-        file.truncate(10**9)
+def test_another_large_file_is_no_reason(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 1000)
+    put(folder / "Ada" / "data.csv", "x" * 2000)
+    (folder / "Bob.zip").write_bytes(zipped({"data.csv": "x" * 2000}))
+    for found in collect([folder], course):
+        assert "There is no notebook" in found.problem
+
+
+def test_a_notebook_that_can_be_read_counts_before_one_that_cannot(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_NOTEBOOK", 1000)
+    put(folder / "Ada" / NAME, "x" * 2000)
+    put(folder / "Ada" / "without outputs.ipynb", "x")
     (found,) = collect([folder], course)
-    assert "There is no notebook" in found.problem
+    assert found.read() == b"x"
+    assert found.flags == (statuses.TWO_NOTEBOOKS,)
 
 
 def test_times_that_no_calendar_has_are_late(course, folder):
