@@ -9,8 +9,8 @@ def in_form(answer: Any, expected: Any) -> Any:
     """Return `answer` in the form of `expected` where it holds the same kind of numbers.
 
     A list or tuple may stand for an array and the other way round, an integer for a float, a float
-    of one length for one of another, a whole float for an integer. Values and shapes
-    stay as they are, and whatever fits nowhere is returned as it is.
+    of one length for one of another, a whole float for an integer. Values and shapes stay as they
+    are, but for the rounding of a shorter float, and whatever fits nowhere is returned as it is.
     """
     if isinstance(expected, dict) and isinstance(answer, dict):
         return {k: in_form(v, expected[k]) if k in expected else v for k, v in answer.items()}
@@ -61,11 +61,13 @@ def _as_array(answer: tuple | list) -> Any:
     return array if array.dtype.kind in "biufc" else answer
 
 
+@np.errstate(over="ignore")
 def _in_form_of_number(answer: Any, expected: np.ndarray) -> Any:
     array = np.asarray(answer)
     kinds = array.dtype.kind, expected.dtype.kind
     if kinds[0] in "iufc" and kinds[1] in "fc" and kinds != ("c", "f"):
-        return array.astype(expected.dtype)
+        formed = array.astype(expected.dtype)
+        return formed if (np.isfinite(formed) == np.isfinite(array)).all() else answer
     if kinds in {("f", "i"), ("f", "u")} and (array == np.round(array)).all():
         return array.astype(np.int64) if (np.abs(array) < 2**53).all() else answer
     return answer

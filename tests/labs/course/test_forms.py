@@ -44,6 +44,12 @@ def equal(answer, expected) -> bool:
         ((1, None), (1, None)),
         ({"a": [1.0, 2.0]}, {"a": np.array([1.0, 2.0])}),
         ([], np.zeros(0)),
+        ([[], []], np.zeros((2, 0))),
+        ([1, 2.5], np.array([1.0, 2.5])),
+        (np.array([np.inf, np.nan]), np.array([np.inf, np.nan], np.float32)),
+        (2**53 + 1, float(2**53)),
+        (10.0**15, 10**15),
+        (np.asfortranarray(ARRAY)[::-1], ARRAY[::-1]),
         (["a", "b"], ("a", "b")),
     ],
 )
@@ -77,10 +83,28 @@ def test_it_stands_for_it(answer, expected):
         ((1, 2, 3), (1, 2)),
         (2**60 + 1.0, 2**60 + 1),
         (ARRAY.astype(np.float16) + np.float16(0.001), ARRAY),
+        (np.array([1e39]), np.array([np.inf], np.float32)),
+        (1e200 + 1e200j, np.complex64(complex(np.inf, np.inf))),
+        ([10**400, 1.0], np.array([np.inf, 1.0])),
+        (np.array([1.0, None]), np.array([1.0, np.nan])),
+        ([np.ones(2), np.ones(3)], np.ones((2, 2))),
+        ([[1.0, 2.0], 3.0], np.ones((2, 2))),
+        ([True, False], np.array([1, 0])),
+        (float("inf"), 2**62),
+        (np.array([np.nan]), np.array([0])),
+        (np.array(["1"]), np.array([1.0])),
+        ("ab", ["a", "b"]),
+        ({"a": 1.0, "b": 2.0}, {"a": 1.0}),
+        ({0: 1.0}, (1.0,)),
     ],
 )
 def test_it_does_not_stand_for_it(answer, expected):
     assert not equal(answer, expected)
+
+
+def test_an_integer_that_no_float_holds_stays_as_it_is():
+    assert in_form(10**400, 1.0) == 10**400
+    assert in_form([10**400, 1.0], np.ones(2)) == [10**400, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +155,24 @@ anything = st.recursive(
 def test_any_answer_to_anything_is_returned_in_some_form(answer, expected):
     with np.errstate(all="ignore"):
         in_form(answer, expected)
+
+
+@given(st.data())
+def test_neither_shape_nor_values_change(data):
+    shape = data.draw(arrays.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3))
+    answer, expected = (
+        data.draw(arrays.arrays(st.sampled_from(["?", "i4", "u4", "f2", "f4", "f8"]), shape))
+        for _ in range(2)
+    )
+    formed = in_form(answer, expected)
+    assert formed.shape == answer.shape
+    assert (formed.dtype.kind == "b") == (answer.dtype.kind == "b")
+    if formed.dtype.itemsize >= 8 or formed.dtype == answer.dtype:
+        np.testing.assert_array_equal(formed, answer)
+    assert np.array_equal(np.isfinite(formed), np.isfinite(answer))
+    listed = in_form(answer.tolist(), expected) if shape else formed
+    if isinstance(listed, np.ndarray) and 0 not in shape:
+        assert listed.shape == answer.shape
 
 
 @given(numbers)
