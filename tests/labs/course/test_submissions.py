@@ -91,6 +91,7 @@ def test_a_file_per_student(course, folder):
         {"all/": "", f"all/Ada/{NAME}": "a", f"all/Bob/deep/{NAME}": "b"},
         {f"all/Ada/{NAME}": "a", f"all/Bob/{NAME}": "b", "read me.txt": "", "points.csv": ""},
         {"all/Ada.ipynb": "a", "all/Bob.ipynb": "b"},
+        {"class/Ada.md": "a", "class/Bob.md": "b"},
         {"all/Ada.zip": zipped({NAME: "a"}), "all/Bob.zip": zipped({NAME: "b"})},
         {f"all\\Ada\\{NAME}": "a", f"all\\Bob\\{NAME}": "b"},
         {f"Ada/{NAME}": "a", f"Bob/{NAME}": "b", f"__MACOSX/Ada/._{NAME}": "", ".DS_Store": ""},
@@ -174,6 +175,8 @@ def test_one_name_in_two_unicode_forms_is_one_student(course, folder):
         ({"lab.IPYNB": 1}, "lab.IPYNB", False),
         ({NAME: 1, f".ipynb_checkpoints/{NAME}": 2}, NAME, False),
         ({NAME: 1, f"__MACOSX/{NAME}": 2, f"._{NAME}": 3}, NAME, False),
+        ({NAME: 1, f"__pycache__/{NAME}": 2}, NAME, False),
+        ({f"lab.ipynb/{NAME}": 1}, f"lab.ipynb/{NAME}", False),
     ],
 )
 def test_which_of_several_notebooks_counts(course, folder, files, counts, two):
@@ -200,9 +203,10 @@ def test_who_hands_in_no_notebook_is_there_all_the_same(course, folder):
     (folder / "Bob").mkdir()
     put(folder / "Eve" / "essay.txt")
     (folder / "Max.zip").write_bytes(zipped({"essay.txt": ""}))
+    (folder / "Zoe.zip").write_bytes(zipped({}))
     found = by_student(collect([folder], course))
-    assert found.keys() == {"Ada", "Bob", "Eve", "Max"}
-    for student in ("Bob", "Eve", "Max"):
+    assert found.keys() == {"Ada", "Bob", "Eve", "Max", "Zoe"}
+    for student in ("Bob", "Eve", "Max", "Zoe"):
         assert "There is no notebook" in found[student].problem
         with pytest.raises(Unreadable, match="There is no notebook"):
             found[student].read()
@@ -282,6 +286,18 @@ def test_links_in_zip_files_are_no_notebooks(course, tmp_path, kind):
         archive.writestr(link, "/etc/passwd")
         archive.writestr(f"Bob/{NAME}", "bob")
     assert by_student(collect([tmp_path / "class.zip"], course)).keys() == {"Bob"}
+
+
+def test_a_folder_in_a_zip_file_that_is_named_like_a_notebook_is_none(course, folder):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(f"lab/{NAME}", "x")
+        archive.writestr(f"{NAME}/", "")
+        archive.getinfo(f"{NAME}/").external_attr = 0  # as some programs write it, without a kind
+    (folder / "Ada.zip").write_bytes(content.getvalue())
+    (found,) = collect([folder], course)
+    assert found.read() == b"x"
+    assert found.flags == ()
 
 
 @pytest.mark.parametrize(
@@ -525,10 +541,12 @@ def test_a_folder_that_may_not_be_read_is_no_missing_notebook(course, folder, mo
 # Places
 
 
-def test_what_is_left_out_is_left_out(course, folder):
+def test_what_is_left_out_is_left_out(course, folder, monkeypatch):
     put(folder / "Ada" / NAME)
     put(folder / "results" / "students.ipynb")
     assert names(collect([folder], course, leave_out=(folder / "results",))).keys() == {"Ada"}
+    monkeypatch.chdir(folder)
+    assert names(collect(["."], course, leave_out=(Path("results"),))).keys() == {"Ada"}
 
 
 @pytest.mark.parametrize("name", ["nowhere", "text.txt", f"nowhere{'x' * 300}"])
