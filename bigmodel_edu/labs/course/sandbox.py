@@ -30,6 +30,8 @@ _START_SECONDS = 60
 _GRACE_SECONDS = 5
 """How long after its time a process may take to be gone before its server is started anew."""
 _POLL_SECONDS = 0.05
+STOP = b"!"
+"""Tells the server to end its job; `child` knows it too."""
 
 
 class NotConfinable(BookError, RuntimeError):
@@ -319,7 +321,8 @@ class _Server:
     """The process that forks one process for each job."""
 
     def __init__(self, command: list[str], setup: dict) -> None:
-        self.control, theirs = socket.socketpair()
+        # messages keep their bounds: a stop that comes too late is no part of the next job
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             setup = setup | {"control": theirs.fileno()}
             arguments = [*command, json.dumps(setup)]
@@ -346,7 +349,7 @@ class _Server:
             if answers.reading in ready:
                 answers.read()
             if answers.overflowed and not told:
-                self.control.send(b"!")
+                self.control.send(STOP)
                 told = True
             if self.control in ready:
                 report = json.loads(self._line())

@@ -293,6 +293,23 @@ def test_memory_ends_before_the_machine_does(held, body):
     assert run(held, "return 5") == 5
 
 
+def test_a_flood_that_ends_by_itself_takes_nothing_with_it(held):
+    """The order to stop it comes too late, and must not reach the next job."""
+    source = """\
+import os
+def f():
+    for descriptor in range(3, 64):
+        try:
+            for _ in range(52):
+                os.write(descriptor, b"x" * 100_000)
+        except OSError:
+            pass
+    os._exit(0)"""
+    for _ in range(10):
+        assert held.run(job(source)).end in ("too much", "exited")
+        assert run(held, "return 5") == 5
+
+
 def test_no_process_is_left(workshop):
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     for holder in HOLDERS:
