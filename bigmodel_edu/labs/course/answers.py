@@ -58,7 +58,7 @@ def code_cells(notebook: bytes, markdown: bool) -> list[str]:
         return cells[:MAX_CELLS]
     except NoNotebook:
         raise
-    except (ValueError, RecursionError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
         raise NoNotebook(f"it is damaged ({type(error).__name__})") from None
 
 
@@ -134,10 +134,14 @@ def _statements(cell: str) -> Iterator[_Statement]:
         if _is_taken(node):
             first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
             text = _text(lines, first, node)
+            try:
+                needs = _referred(text)
+            except (SyntaxError, ValueError, RecursionError):  # `return` in a class, say
+                continue
             yield _Statement(
                 text,
                 names=frozenset(_bound(node)),
-                needs=_referred(text),
+                needs=needs,
                 takes_all=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
                 is_stub=isinstance(node, _DEFINITIONS) and _is_stub(node),
             )

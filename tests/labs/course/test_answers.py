@@ -87,6 +87,7 @@ def test_a_function_and_what_it_needs(cells):
         ["if True:\n    print('x')\n    bad = 1"],
         ["assert False, 'bad'"],
         ["input()"],
+        ["class bad:\n    return 5"],
     ],
 )
 def test_what_a_function_does_not_need_is_left(cells):
@@ -144,6 +145,7 @@ def test_old_notebooks_are_read():
         b"[" * 200_000,
         b'{"worksheets": 5}',
         b'{"worksheets": [5]}',
+        b'{"worksheets": [{}]}',
     ],
 )
 def test_damaged_notebooks_are_named_so(damaged):

@@ -113,7 +113,6 @@ def test_some_values_come_back_as_their_nearest_kin(value, back):
         (np.zeros(2, dtype="M8[s]"), "an array of dtype datetime64"),
         (np.array([b"x"]), "an array of dtype bytes"),
     ],
-    ids=lambda value: repr(value)[:30],
 )
 def test_what_cannot_travel_is_named(value, words):
     with pytest.raises(WireError, match=words):
