@@ -11,9 +11,14 @@ answers       what is taken from a notebook: the function and what it needs
 wire          values as bytes: .npy arrays and JSON
 confinement   Landlock, seccomp, resource limits
 child         the confined process
+workshop      what it may see
 sandbox       starts, feeds and stops it
-grading       cases, points and feedback
+scoring       what answers are worth; `forms` says which stand for which
+grading       points and feedback from what came back
+referee       the process that does so, within limits
+grader        all submissions; `trying` is for one's own
 journal       what was graded already, line by line
+grades        what grading says
 reports       CSV, JSON, JUnit XML
-pages         HTML for a student and for the class
+pages         HTML for a student and for the class; `summary` counts, `output` writes
 """

@@ -6,14 +6,13 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import takewhile
 from typing import Any, Protocol
 
 import numpy as np
 
 from bigmodel_edu.labs.course import wire
-from bigmodel_edu.labs.course.forms import in_form, is_single
+from bigmodel_edu.labs.course.forms import is_single
 from bigmodel_edu.labs.course.grades import (
     FAILED,
     MISSING,
@@ -24,6 +23,7 @@ from bigmodel_edu.labs.course.grades import (
     Grade,
 )
 from bigmodel_edu.labs.course.sandbox import Job, Sandbox
+from bigmodel_edu.labs.course.scoring import SINGLE, fixed_cases, formed_like, packed
 from bigmodel_edu.labs.course.settings import Course, Limits
 from bigmodel_edu.labs.course.submissions import Submission
 from bigmodel_edu.labs.exercise import Case, Exercise
@@ -39,8 +39,6 @@ from bigmodel_edu.labs.judging import (
     run,
 )
 
-SINGLE = 1000 * float(np.finfo(np.float32).eps)
-"""Largest accepted error of a float32 answer, as in `check`."""
 MAX_TEXT = 2_000
 """Characters of a student's error message that are kept."""
 
@@ -60,16 +58,6 @@ class Task:
         """Return the task of grading `exercise`."""
         of = course.points[exercise.name]
         return cls(exercise, of, course.secret, course.imports, course.limits)
-
-    @cached_property
-    def fixed(self) -> frozenset[bytes]:
-        """The cases, packed, that are the same for every seed, and could be learnt by heart."""
-        seeds = (0, 1)
-        drawn = [
-            {_packed(case) for case in self.exercise.cases(np.random.default_rng(seed))}
-            for seed in seeds
-        ]
-        return frozenset.intersection(*map(frozenset, drawn))
 
     def cases(self, digest: str) -> list[Case]:
         """Return the cases for the submission with this digest: the same whenever it is graded."""
@@ -186,14 +174,14 @@ def _result(
     pairs = [(a.answer, e) for a, e in zip(attempts, expected, strict=False)]
     if any(is_single(a) and not is_single(e) for a, e in pairs):
         exercise = replace(exercise, tolerance=max(exercise.tolerance, SINGLE))
-    formed = [_formed(answer, e) for answer, e in pairs]
+    formed = [formed_like(answer, e) for answer, e in pairs]
     attempts = [replace(a, answer=f) for a, f in zip(attempts, formed, strict=True)]
     verdicts = [_verdict(exercise, *pair) for pair in zip(cases, attempts, strict=False)]
     right = [case for case, verdict in zip(cases, verdicts, strict=False) if not verdict]
     if len(right) == len(cases):
         return Result(PASSED, task.of, len(cases), len(cases))
     points = task.of * len(right) / len(cases)
-    if all(_packed(case) in task.fixed for case in right):
+    if all(packed(case) in fixed_cases(exercise) for case in right):
         points = 0.0  # these can be answered without having understood anything
     status = STOPPED if stop else PARTLY if points else FAILED
     found = Result(status, points, len(right), len(cases), message=stop)
@@ -275,22 +263,11 @@ def _verdict(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None
         return Failure(f"The answer has a form that cannot be judged ({type(error).__name__}).")
 
 
-def _formed(answer: Any, expected: Any) -> Any:
-    try:
-        return in_form(answer, expected)
-    except Exception:  # as in _verdict: then it stays as it is
-        return answer
-
-
 def _recognised(exercise: Exercise, *found: Sequence) -> Any:
     try:
         return recognise(exercise, *found)
     except Exception:  # as in _verdict: then nothing is recognised
         return None
-
-
-def _packed(case: Case) -> bytes:
-    return wire.pack((case.args, dict(case.kwargs)))
 
 
 # In words

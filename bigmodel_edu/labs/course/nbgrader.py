@@ -8,22 +8,17 @@ Source: https://nbgrader.readthedocs.io, "Creating and grading assignments", met
 """
 
 import ast
-import contextlib
 import hashlib
 import hmac
-import io
 import re
 import textwrap
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-import numpy as np
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from bigmodel_edu import catalogue
 from bigmodel_edu.labs.course.answers import answer
 from bigmodel_edu.labs.course.release import (
     KERNEL,
@@ -36,7 +31,6 @@ from bigmodel_edu.labs.course.release import (
 )
 from bigmodel_edu.labs.course.settings import Course
 from bigmodel_edu.labs.exercise import Exercise
-from bigmodel_edu.labs.judging import judge, run
 from bigmodel_edu.labs.notebooks import ANSWER, read_notebook
 
 _RULES = """\
@@ -49,7 +43,7 @@ def release_for_nbgrader(course: Course, folder: Path | str, force: bool = False
 
     force: also where a file exists that holds something else; else that raises CourseError.
     """
-    assignment = re.sub(r"[^\w-]", "-", course.folder.resolve().name)
+    assignment = re.sub(r"[^\w-]", "-", course.folder.resolve().name).strip("-") or "lab"
     folder, name = Path(folder), f"{course.chapter.notebook}.ipynb"
     config = f"c = get_config()  # noqa: F821\n\nc.CourseDirectory.course_id = {assignment!r}\n"
     notebook = nbformat.writes(source_notebook(course)) + "\n"
@@ -58,24 +52,6 @@ def release_for_nbgrader(course: Course, folder: Path | str, force: bool = False
         folder / "source" / assignment / name: notebook,
     }
     return write_all(texts, force)
-
-
-def points_earned(name: str, function: Callable, of: float, seed: int) -> float:
-    """Return what `function` earns in an exercise: its share of right cases, of so many points.
-
-    Its prints and warnings are swallowed: nbgrader gives no points to a cell that warns.
-    """
-    exercise = catalogue.exercise(name)
-    cases = exercise.cases(np.random.default_rng(seed))
-    with (
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        right = sum(judge(exercise, case, run(function, case)) is None for case in cases)
-    return of * right / len(cases)
 
 
 # The source notebook
@@ -151,7 +127,7 @@ def _hidden_test(course: Course, exercise: Exercise) -> str:
     return f"""\
 # When this is graded, your function is called on other numbers here.
 ### BEGIN HIDDEN TESTS
-from bigmodel_edu.labs.course.nbgrader import points_earned
+from bigmodel_edu.labs.course.scoring import points_earned
 
 points_earned("{exercise.name}", {exercise.function}, of={of}, seed={seed})
 ### END HIDDEN TESTS"""

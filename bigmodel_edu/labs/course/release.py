@@ -1,5 +1,6 @@
 """The notebook of a lab: the tasks, and for each an empty function and a check, without answers."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def release(course: Course, folder: Path | str, force: bool = False) -> list[Pat
 def write_all(texts: dict[Path, str], force: bool) -> list[Path]:
     """Write files; where one of them was changed since, none, and raise CourseError."""
     for path, text in texts.items():
-        if path.exists() and not force and path.read_text(encoding="utf-8") != text:
+        if os.path.lexists(path) and not force and not _holds(path, text):
             raise CourseError(
                 f"{path} exists and holds something else: keep it under another name, or write "
                 "over it with --force."
@@ -50,8 +51,17 @@ def write_all(texts: dict[Path, str], force: bool) -> list[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, text)
     except OSError as error:
-        raise CourseError(f"{path} cannot be written ({error.strerror}).") from error
+        raise CourseError(
+            f"{path} cannot be written ({error.strerror}): name a folder that you may write to."
+        ) from error
     return list(texts)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):  # a folder, a file that may not be read, or no text
+        return False
 
 
 # The notebook

@@ -1,18 +1,31 @@
 """nbgrader's own commands, run on our release, from the assignment to the exported points."""
 
+import ast
+import contextlib
 import csv
+import io
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
-from bigmodel_edu.labs.course.nbgrader import release_for_nbgrader
-from bigmodel_edu.labs.course.settings import new_course
+from bigmodel_edu import catalogue
+from bigmodel_edu.labs.course.grading import Task, judge_messages
+from bigmodel_edu.labs.course.nbgrader import (
+    release_for_nbgrader,
+    source_notebook,
+)
+from bigmodel_edu.labs.course.release import lab_notebook
+from bigmodel_edu.labs.course.scoring import points_earned
+from bigmodel_edu.labs.course.settings import Limits, new_course
+from bigmodel_edu.labs.judging import run
 
-pytest.importorskip("nbgrader")
+preprocessors = pytest.importorskip("nbgrader.preprocessors")
 
 RIGHT = {
     "neuron": "def neuron(x, w, b):\n    return 1 / (1 + np.exp(-(w @ x + b)))",
@@ -68,3 +81,82 @@ def test_from_the_assignment_to_the_exported_points(tmp_path):
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
     assert {s: float(row["score"]) for s, row in rows.items()} == pytest.approx(EARNED)
     assert {float(row["max_score"]) for row in rows.values()} == {3.0}
+
+
+@pytest.mark.parametrize("number", [chapter.number for chapter in catalogue.written_chapters()])
+def test_what_nbgrader_leaves_to_students_is_the_stub_of_the_chapter(number, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIGMODEL_STATE_DIR", str(tmp_path / "state"))
+    course = new_course(tmp_path / "lab1", number)
+    notebook = source_notebook(course)
+    for step in (preprocessors.ClearSolutions(), preprocessors.ClearHiddenTests()):
+        notebook, _ = step.preprocess(notebook, {})
+    written = [cell for cell in notebook.cells if cell.get("metadata", {}).get("nbgrader")]
+    stubs = [cell for cell in lab_notebook(course).cells if cell.metadata.get("tags")]
+    for cell, stub in zip(written[::2], stubs, strict=True):
+        assert cell.source.splitlines()[1:] == [
+            "    # YOUR CODE HERE",
+            "    raise NotImplementedError()",
+        ]
+        (theirs,), (ours,) = (ast.parse(c.source).body for c in (cell, stub))
+        assert ast.unparse(theirs.args) == ast.unparse(ours.args)
+    for test in written[1::2]:
+        assert all(line.startswith("#") for line in test.source.splitlines() if line)
+    namespace, printed = {}, io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                exec(cell.source, namespace)
+    assert printed.getvalue().count("Not attempted yet") == len(course.points)
+
+
+@pytest.mark.parametrize(
+    ("folder", "assignment"), [("lab 1+", "lab-1"), ("-x", "x"), ("+", "lab"), ("läb", "läb")]
+)
+def test_an_assignment_has_a_name_that_nbgrader_takes(folder, assignment, tmp_path):
+    course = new_course(tmp_path / folder, 1, ["neuron"])
+    config, source = release_for_nbgrader(course, tmp_path / "nbgrader")
+    assert source.parent.name == assignment
+    assert repr(assignment) in config.read_text(encoding="utf-8")
+
+
+def in_other_form(function, convert):
+    """`function` with each array of its answer as `convert(array)`."""
+
+    def converted(answer):
+        if isinstance(answer, tuple):
+            return tuple(map(converted, answer))
+        return convert(answer) if isinstance(answer, np.ndarray) else answer
+
+    return lambda *args, **kwargs: converted(function(*args, **kwargs))
+
+
+def as_single(array):
+    return array.astype(np.float32) if array.dtype == float else array
+
+
+def points_of_our_grader(exercise, function, of: float, seed: int) -> float:
+    """What `lab grade` would give, without its process."""
+    cases = list(exercise.cases(np.random.default_rng(seed)))
+    messages = [{"ready": True}]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for attempt in (run(function, case) for case in cases):
+            if attempt.error is None:
+                messages.append({"answer": attempt.answer, "changed": list(attempt.changed)})
+            else:
+                messages.append({"error": {"type": type(attempt.error).__name__}})
+        task = Task(exercise, of, secret="", imports=("numpy",), limits=Limits())
+        return judge_messages(task, cases, messages, "exited").points
+
+
+# No point is lost to the form of an answer, and none earned by cases that are always the same.
+@pytest.mark.parametrize("name", [e.name for e in catalogue.exercises().values() if e.gradable])
+def test_points_are_those_of_our_own_grader(name):
+    exercise = catalogue.exercise(name)
+    as_lists = in_other_form(exercise.reference, np.ndarray.tolist)
+    in_float32 = in_other_form(exercise.reference, as_single)
+    assert points_earned(name, as_lists, of=3, seed=7) == 3
+    assert points_earned(name, in_float32, of=3, seed=7) == 3
+    for function in (mistake.function for mistake in exercise.mistakes):
+        ours = points_of_our_grader(exercise, function, of=3, seed=7)
+        assert points_earned(name, function, of=3, seed=7) == pytest.approx(ours)

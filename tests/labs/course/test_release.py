@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import os
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from bigmodel_edu import catalogue
 from bigmodel_edu.labs.course import nbgrader
 from bigmodel_edu.labs.course.answers import answer
 from bigmodel_edu.labs.course.release import chapter_path, lab_notebook, release
+from bigmodel_edu.labs.course.scoring import points_earned
 from bigmodel_edu.labs.course.settings import CourseError, new_course
 from bigmodel_edu.labs.notebooks import ANSWER, read_notebook
 from bigmodel_edu.labs.results import CheckFailed
@@ -66,25 +68,49 @@ def test_it_runs_untouched_and_nothing_is_attempted(course):
     assert printed.count("Not attempted yet") == len(course.points)
 
 
-@each_chapter
-def test_solved_it_passes(course):
+def solved(course):
+    """The notebook with the book's answers in the place of the stubs."""
     notebook = lab_notebook(course)
     for cell in code_cells(notebook):
         for tag in cell.metadata.get("tags", []):
             exercise = catalogue.exercise(tag.removeprefix("stub:"))
             cell.source = nbgrader.solution_of(course, exercise)
-    printed = execute([cell.source for cell in code_cells(notebook)])
+    return notebook
+
+
+@each_chapter
+def test_solved_it_passes(course):
+    printed = execute([cell.source for cell in code_cells(solved(course))])
     assert printed.count("✓") == len(course.points)
 
 
 @each_chapter
+def test_once_solved_each_function_is_found_in_both_formats(course):
+    notebook = solved(course)
+    ipynb = nbformat.writes(notebook).encode()
+    markdown = jupytext.writes(notebook, fmt="md:myst").encode()
+    for exercise in course.exercises:
+        one = answer(ipynb, False, exercise.function)
+        assert one == answer(markdown, True, exercise.function)
+        assert one.found
+        assert nbgrader.solution_of(course, exercise) in one.source
+        assert "bigmodel_edu.labs" not in one.source
+
+
+@each_chapter
 def test_no_answer_is_in_it(course):
-    text = nbformat.writes(lab_notebook(course))
+    notebook = lab_notebook(course)
+    text = "\n".join(cell.source for cell in notebook.cells)
     for name in course.points:
-        (definition,) = ast.parse(answers_of(course)[name]).body
-        for statement in definition.body:
-            for line in ast.unparse(statement).splitlines():
-                assert len(line.strip()) < MANY or line.strip() not in text
+        source = answers_of(course)[name]
+        (definition,) = ast.parse(source).body
+        body = "\n".join(map(ast.unparse, definition.body))
+        for line in [*body.splitlines(), *source.splitlines()[1:]]:
+            assert len(line.strip()) < MANY or line.strip() not in text
+    for cell in code_cells(notebook):
+        if cell.metadata.get("tags"):
+            (stub,) = ast.parse(cell.source).body
+            assert [ast.unparse(statement) for statement in stub.body] == ["..."]
 
 
 @each_chapter
@@ -158,6 +184,25 @@ def test_what_was_changed_is_not_written_over(course, tmp_path):
     assert markdown.read_text() != "mine"
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.write_bytes(b"\xff\xfe"),
+        lambda path: path.mkdir(),
+        pytest.param(
+            lambda path: path.symlink_to(path.parent / "nowhere"),
+            marks=pytest.mark.skipif(os.name == "nt", reason="a link takes a privilege there"),
+        ),
+    ],
+    ids=["no text", "a folder", "a link to nowhere"],
+)
+def test_whatever_is_in_the_way_is_not_written_over(course, tmp_path, make):
+    make(tmp_path / "01_neural_nets.md")
+    with pytest.raises(CourseError, match="holds something else"):
+        release(course, tmp_path)
+    assert not (tmp_path / "01_neural_nets.ipynb").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(course, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CourseError, match="cannot be written"):
@@ -192,8 +237,8 @@ def test_points_are_earned_case_by_case_and_prints_are_swallowed(capsys):
         print("loud")
         return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
-    assert 0 < nbgrader.points_earned("neural_nets.softmax", naive, of=5, seed=1) < 5
-    assert nbgrader.points_earned("neural_nets.softmax", lambda z: z, of=5, seed=1) == 0
+    assert 0 < points_earned("neural_nets.softmax", naive, of=5, seed=1) < 5
+    assert points_earned("neural_nets.softmax", lambda z: z, of=5, seed=1) == 0
     assert capsys.readouterr() == ("", "")
 
 
