@@ -97,6 +97,8 @@ def grade_exercise(
     questions = [(case.args, dict(case.kwargs)) for case in task.cases(digest)]
     job = Job(notebook, submission.is_markdown, task.exercise.function, questions)
     outcome = sandbox.run(job)
+    if outcome.end == "lost":  # the server was killed, which may be another one's fault
+        outcome = sandbox.run(job)
     result = referee.judge(task, digest, outcome.data, outcome.end)
     seconds = time.monotonic() - started
     held_by = sandbox.holder.words

@@ -54,23 +54,33 @@ class Referee:
             self._process = None
 
     def judge(self, task: Task, digest: str, data: bytes, end: str) -> Result:
-        """Return what `data`, the messages of a process that ended with `end`, is worth."""
-        try:
-            process = self._process or self._start()
-            about = {"exercise": task.exercise.name, "digest": digest, "end": end}
-            _write(process.stdin, json.dumps(about).encode(), data)
-            if select.select([process.stdout], [], [], self.seconds)[0]:
-                (answer,) = _read(process.stdout, 1)
-                return _result(json.loads(answer))
-        except (OSError, EOFError):  # it has died
-            pass
-        self.close()
+        """Return what `data`, the messages of a process that ended with `end`, is worth.
+
+        When the process dies, which may be another one's fault, a new one is asked once more.
+        """
+        for _ in range(2):
+            try:
+                return self._ask(task, digest, data, end)
+            except TimeoutError:
+                self.close()
+                break
+            except (OSError, EOFError):
+                self.close()
         return Result(
             FAILED,
             cases=len(task.cases(digest)),
             message=f"The answer could not be compared within {self.seconds:g} seconds and "
             f"{MEMORY_MB:,} MB: it has a form that nobody would expect.",
         )
+
+    def _ask(self, task: Task, digest: str, data: bytes, end: str) -> Result:
+        process = self._process or self._start()
+        about = {"exercise": task.exercise.name, "digest": digest, "end": end}
+        _write(process.stdin, json.dumps(about).encode(), data)
+        if not select.select([process.stdout], [], [], self.seconds)[0]:
+            raise TimeoutError
+        (answer,) = _read(process.stdout, 1)
+        return _result(json.loads(answer))
 
     def _start(self) -> subprocess.Popen:
         # -P: no module is imported from the current folder, which may hold students' files
