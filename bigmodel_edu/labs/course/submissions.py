@@ -96,9 +96,16 @@ def collect(
     leave_out: folders in `places` that hold something else, such as the results.
     """
     files: dict[str, list[_File]] = {}
+    came_from: dict[str, Path] = {}
     left_out = set(map(os.path.realpath, leave_out))
     for place in map(Path, places):
         for student, found in _students(place, left_out, course.chapter.notebook):
+            first = came_from.setdefault(student, place)
+            if first != place and ".zip" in (first.suffix.lower(), place.suffix.lower()):
+                raise CourseError(  # a student's zip file may hold a folder with another's name
+                    f"{student!r} comes from {first} and from {place}: name only one of them, or "
+                    "put the zip files of single students into a folder and name that."
+                )
             files.setdefault(student, []).extend(found)
     if not files:
         raise CourseError(

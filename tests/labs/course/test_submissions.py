@@ -150,6 +150,16 @@ def test_a_student_in_two_places_hands_in_once(course, folder, tmp_path):
     assert found.flags == (statuses.TWO_NOTEBOOKS,)
 
 
+def test_nobody_hands_in_for_another_with_a_zip_file(course, folder):
+    """Bob's zip file holds a folder with Ada's name."""
+    (folder / "Ada.zip").write_bytes(zipped({NAME: "ada"}))
+    (folder / "Bob.zip").write_bytes(zipped({f"Ada/{NAME}": "bob", f"Bob/{NAME}": "bob"}))
+    found = by_student(collect([folder], course))
+    assert {student: s.read() for student, s in found.items()} == {"Ada": b"ada", "Bob": b"bob"}
+    with pytest.raises(CourseError, match=r"'Ada' comes from .*Ada\.zip and from .*Bob\.zip"):
+        collect([folder / "Ada.zip", folder / "Bob.zip"], course)
+
+
 def test_one_name_in_two_unicode_forms_is_one_student(course, folder):
     name = "Zoë"
     put(folder / unicodedata.normalize("NFD", name) / NAME)
