@@ -226,7 +226,8 @@ def _amount(wrong: np.ndarray) -> str:
 def _worst(yours: np.ndarray, wanted: np.ndarray, wrong: np.ndarray) -> str:
     """The element that is furthest off, with both values; the first one when all are equal."""
     distance = wrong.astype(float)
-    if yours.dtype.kind in "fc" or wanted.dtype.kind in "fc":
+    kinds = {yours.dtype.kind, wanted.dtype.kind}
+    if kinds & set("fc") and "O" not in kinds:  # integers too long for NumPy are objects
         with np.errstate(all="ignore"):
             distance = np.abs(yours - wanted) / (1 + np.abs(wanted))
         distance = np.where(wrong, np.nan_to_num(distance, nan=np.inf), -1)

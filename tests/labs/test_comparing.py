@@ -165,3 +165,7 @@ def test_what_is_nested_deeply_is_described_in_a_moment():
     describe(Counted([Counted([Counted([Counted(["x"] * 2)] * 2)] * 2)] * 2))
     assert calls < 60
     assert len(describe(value)) > 0
+
+
+def test_an_integer_too_long_for_a_float_is_a_wrong_value():
+    assert compare(10**400, 1.0, 1e-9).sentence == "Your answer has the wrong value."
