@@ -5,12 +5,14 @@ import contextlib
 import io
 import os
 import re
+import warnings
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import jupytext
 import nbformat
+import numpy as np
 import pytest
 
 from bigmodel_edu import catalogue
@@ -18,7 +20,7 @@ from bigmodel_edu.labs.course import nbgrader
 from bigmodel_edu.labs.course.answers import answer
 from bigmodel_edu.labs.course.release import chapter_path, lab_notebook, release
 from bigmodel_edu.labs.course.scoring import points_earned
-from bigmodel_edu.labs.course.settings import CourseError, new_course
+from bigmodel_edu.labs.course.settings import CourseError, Limits, new_course
 from bigmodel_edu.labs.notebooks import ANSWER, read_notebook
 from bigmodel_edu.labs.results import CheckFailed
 
@@ -159,11 +161,16 @@ def test_both_formats_hold_the_same(course, tmp_path):
 def test_the_title_says_what_counts(course):
     deadline = datetime.fromisoformat("2027-01-31T23:59:00+01:00")
     course = replace(course, deadline=deadline, imports=("numpy", "scipy"), title="Lab *one*")
+    course = replace(course, points={**course.points, "neural_nets.neuron": 0.5})
+    course = replace(course, limits=Limits(seconds=7, memory_mb=321))
     title = lab_notebook(course).cells[0].source
     assert title.startswith("# Lab *one*")
     assert "**31 January 2027, 23:59 (UTC+01:00)**" in title
     assert "NumPy, `scipy`" in title
-    assert "| **together** | **23** |" in title
+    assert "| One neuron | 0.5 |" in title
+    assert "| **together** | **22.5** |" in title
+    assert "7 seconds and\n321 MB" in title
+    assert "`bigmodel lab try 01_neural_nets.ipynb`" in title
 
 
 def test_the_same_course_gives_the_same_files(course, tmp_path):
@@ -228,16 +235,14 @@ def test_the_source_for_nbgrader_earns_all_points(course):
 
 
 def test_points_are_earned_case_by_case_and_prints_are_swallowed(capsys):
-    import warnings
-
-    import numpy as np
-
     def naive(z):
         warnings.warn("loud", stacklevel=1)
         print("loud")
         return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
-    assert 0 < points_earned("neural_nets.softmax", naive, of=5, seed=1) < 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as a student's notebook may say
+        assert 0 < points_earned("neural_nets.softmax", naive, of=5, seed=1) < 5
     assert points_earned("neural_nets.softmax", lambda z: z, of=5, seed=1) == 0
     assert capsys.readouterr() == ("", "")
 
