@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bigmodel_edu import __version__
@@ -59,12 +60,16 @@ def grade_course(
     if out.resolve() == course.folder.resolve():
         raise CourseError(f"{out} is the course's own folder: name another one for the results.")
     submissions = collect(places, course, leave_out=(out, course.folder / FILE))
+    tasks = [Task.of_course(course, exercise) for exercise in course.exercises]
     with (
         Workshop(course.imports, course.chapter.slug) as workshop,
         Journal(out) as journal,
+        Referee(tasks) as referee,
     ):
+        referee.start()
         holder = find_holder(workshop, course.limits, allow_unconfined=allow_unconfined)
-        run = _Run(course, journal, lambda: Sandbox(workshop, holder, course.limits), progress)
+        new_sandbox = partial(Sandbox, workshop, holder, course.limits)
+        run = _Run(tasks, journal, new_sandbox, referee, progress)
         grades = run.all(submissions, workers or os.cpu_count() or 1)
     grades = _with_same_files_flagged(grades)
     pages = write_pages(course, grades, out)
@@ -77,14 +82,15 @@ class _Run:
 
     def __init__(
         self,
-        course: Course,
+        tasks: Sequence[Task],
         journal: Journal,
         new_sandbox: Callable[[], Sandbox],
+        referee: Referee,
         progress: Callable[[int, int], None],
     ) -> None:
-        self.journal, self.new_sandbox, self.progress = journal, new_sandbox, progress
-        self.tasks = [Task.of_course(course, exercise) for exercise in course.exercises]
-        self.fingerprints = {task.exercise.name: _fingerprint(task) for task in self.tasks}
+        self.tasks, self.journal, self.referee = tasks, journal, referee
+        self.new_sandbox, self.progress = new_sandbox, progress
+        self.fingerprints = {task.exercise.name: _fingerprint(task) for task in tasks}
 
     def all(self, submissions: Sequence[Submission], workers: int) -> list[Grade]:
         """Return the grades, in the order of the submissions and of the course's exercises.
@@ -114,10 +120,10 @@ class _Run:
 
         def work() -> None:
             try:
-                with self.new_sandbox() as sandbox, Referee(self.tasks) as referee:
+                with self.new_sandbox() as sandbox:
                     while not stop.is_set():
                         submission = waiting.get_nowait()
-                        grades = list(self._grades(submission, sandbox, referee, stop))
+                        grades = list(self._grades(submission, sandbox, stop))
                         results.put((submission.student, grades))
             except queue.Empty:
                 return
@@ -142,7 +148,7 @@ class _Run:
                 thread.join()
 
     def _grades(
-        self, submission: Submission, sandbox: Sandbox, referee: Referee, stop: threading.Event
+        self, submission: Submission, sandbox: Sandbox, stop: threading.Event
     ) -> Iterator[Grade]:
         """Yield the grades of one submission; none further once `stop` is set."""
         try:
@@ -160,7 +166,7 @@ class _Run:
                 result = problem or self._blamed(key)
                 if result is None:
                     self.journal.begin(key)
-                    grade = grade_exercise(task, sandbox, referee, submission, notebook)
+                    grade = grade_exercise(task, sandbox, self.referee, submission, notebook)
                 else:
                     flags = () if problem else (ENDED_TWICE,)
                     grade = as_grade(result, task, submission, digest, flags=flags)

@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import BinaryIO
@@ -31,11 +32,13 @@ _START_SECONDS = 120
 
 
 class Referee:
-    """Judges the answers to a course's exercises; use it from one thread."""
+    """Judges the answers to a course's exercises, one after the other, for any thread."""
 
     def __init__(self, tasks: Sequence[Task], seconds: float = SECONDS) -> None:
         self.tasks, self.seconds = {task.exercise.name: task for task in tasks}, seconds
         self._process: subprocess.Popen | None = None
+        self._is_ready = False
+        self._lock = threading.Lock()
 
     def __enter__(self) -> "Referee":
         return self
@@ -58,14 +61,15 @@ class Referee:
 
         When the process dies, which may be another one's fault, a new one is asked once more.
         """
-        for _ in range(2):
-            try:
-                return self._ask(task, digest, data, end)
-            except TimeoutError:
-                self.close()
-                break
-            except (OSError, EOFError):
-                self.close()
+        with self._lock:
+            for _ in range(2):
+                try:
+                    return self._ask(task, digest, data, end)
+                except TimeoutError:
+                    self.close()
+                    break
+                except (OSError, EOFError):
+                    self.close()
         return Result(
             FAILED,
             cases=len(task.cases(digest)),
@@ -74,7 +78,9 @@ class Referee:
         )
 
     def _ask(self, task: Task, digest: str, data: bytes, end: str) -> Result:
-        process = self._process or self._start()
+        process = self._process or self.start()
+        if not self._is_ready:
+            self._wait_until_ready(process)
         about = {"exercise": task.exercise.name, "digest": digest, "end": end}
         _write(process.stdin, json.dumps(about).encode(), data)
         if not select.select([process.stdout], [], [], self.seconds)[0]:
@@ -82,7 +88,8 @@ class Referee:
         (answer,) = _read(process.stdout, 1)
         return _result(json.loads(answer))
 
-    def _start(self) -> subprocess.Popen:
+    def start(self) -> subprocess.Popen:
+        """Start the process without waiting for it; `judge` would start it, too."""
         # -P: no module is imported from the current folder, which may hold students' files
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __spec__.name],
@@ -96,10 +103,14 @@ class Referee:
             for task in self.tasks.values()
         ]
         _write(self._process.stdin, json.dumps(tasks).encode())
-        if not select.select([self._process.stdout], [], [], _START_SECONDS)[0]:
-            raise RuntimeError("the process that compares answers did not start")
-        _read(self._process.stdout, 1)
+        self._is_ready = False
         return self._process
+
+    def _wait_until_ready(self, process: subprocess.Popen) -> None:
+        if not select.select([process.stdout], [], [], _START_SECONDS)[0]:
+            raise RuntimeError("the process that compares answers did not start")
+        _read(process.stdout, 1)
+        self._is_ready = True
 
 
 def _result(entry: dict) -> Result:
