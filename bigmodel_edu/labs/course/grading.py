@@ -1,18 +1,16 @@
 """Points and feedback for one exercise of one submission, from the numbers that came back."""
 
 import hashlib
-import hmac
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bigmodel_edu.labs.course import wire
-from bigmodel_edu.labs.course.forms import is_single
 from bigmodel_edu.labs.course.grades import (
     FAILED,
     MISSING,
@@ -23,21 +21,21 @@ from bigmodel_edu.labs.course.grades import (
     Grade,
 )
 from bigmodel_edu.labs.course.sandbox import Job, Sandbox
-from bigmodel_edu.labs.course.scoring import SINGLE, fixed_cases, formed_like, packed
+from bigmodel_edu.labs.course.scoring import NoNumbers, score, seed_of
 from bigmodel_edu.labs.course.settings import Course, Limits
 from bigmodel_edu.labs.course.submissions import Submission
 from bigmodel_edu.labs.exercise import Case, Exercise
 from bigmodel_edu.labs.judging import (
     Attempt,
-    Failure,
     call_in_words,
     explain,
     is_untouched,
-    judge,
     named_arguments,
     recognise,
-    run,
 )
+
+if TYPE_CHECKING:
+    from bigmodel_edu.labs.course.referee import Referee
 
 MAX_TEXT = 2_000
 """Characters of a student's error message that are kept."""
@@ -61,9 +59,8 @@ class Task:
 
     def cases(self, digest: str) -> list[Case]:
         """Return the cases for the submission with this digest: the same whenever it is graded."""
-        text = f"{self.exercise.name}\n{digest}".encode()
-        seed = hmac.digest(self.secret.encode(), text, hashlib.sha256)
-        return list(self.exercise.cases(np.random.default_rng(int.from_bytes(seed))))
+        seed = seed_of(self.secret, self.exercise.name, digest)
+        return list(self.exercise.cases(np.random.default_rng(seed)))
 
 
 @dataclass(frozen=True)
@@ -79,15 +76,8 @@ class Result:
     mistake: str = ""
 
 
-class Judge(Protocol):
-    """Who says what answers are worth; `referee.Referee` does."""
-
-    def judge(self, task: Task, digest: str, data: bytes, end: str) -> Result:
-        """Return what `data`, the messages of a process that ended with `end`, is worth."""
-
-
 def grade_exercise(
-    task: Task, sandbox: Sandbox, referee: Judge, submission: Submission, notebook: bytes
+    task: Task, sandbox: Sandbox, referee: "Referee", submission: Submission, notebook: bytes
 ) -> Grade:
     """Run the function of `task` in a confined process, and have its answers judged in another.
 
@@ -171,25 +161,17 @@ def _result(
     stop: str,
 ) -> Result:
     """Judge the attempts; `stop` says why cases are left without one, "" when none are."""
-    exercise = task.exercise
-    expected = [run(exercise.reference, case).answer for case in cases]
-    pairs = [(a.answer, e) for a, e in zip(attempts, expected, strict=False)]
-    if any(is_single(a) and not is_single(e) for a, e in pairs):
-        exercise = replace(exercise, tolerance=max(exercise.tolerance, SINGLE))
-    formed = [formed_like(answer, e) for answer, e in pairs]
-    attempts = [replace(a, answer=f) for a, f in zip(attempts, formed, strict=True)]
-    verdicts = [_verdict(exercise, *pair) for pair in zip(cases, attempts, strict=False)]
-    right = [case for case, verdict in zip(cases, verdicts, strict=False) if not verdict]
-    if len(right) == len(cases):
+    scored = score(task.exercise, cases, attempts)
+    exercise, verdicts = scored.exercise, scored.failures
+    right = verdicts.count(None)
+    if right == len(cases):
         return Result(PASSED, task.of, len(cases), len(cases))
-    points = task.of * len(right) / len(cases)
-    if all(packed(case) in fixed_cases(exercise) for case in right):
-        points = 0.0  # these can be answered without having understood anything
+    points = task.of * scored.share
     status = STOPPED if stop else PARTLY if points else FAILED
-    found = Result(status, points, len(right), len(cases), message=stop)
+    found = Result(status, points, right, len(cases), message=stop)
     if not any(verdicts):
         return found
-    mistake = None if stop else _recognised(exercise, cases, attempts, verdicts)
+    mistake = None if stop else _recognised(exercise, cases, scored.attempts, verdicts)
     first = next(i for i, verdict in enumerate(verdicts) if verdict)
     called = call_in_words(exercise.function, _arguments(exercise, cases[first]))
     line = _text(_as_dict(answers[first].get("error")), "line")
@@ -201,10 +183,6 @@ def _result(
 
 
 # From messages to attempts; whatever a message holds, a student's code may have written it
-
-
-class NoNumbers(Exception):
-    """An answer that cannot leave the process; the message is what it is."""
 
 
 def _is_answer(message: dict) -> bool:
@@ -256,19 +234,10 @@ def _text(entry: dict, key: str) -> str:
 # Judging
 
 
-def _verdict(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
-    if isinstance(attempt.error, NoNumbers):
-        return Failure(f"It returned {attempt.error}.")
-    try:
-        return judge(exercise, case, attempt)
-    except Exception as error:  # answers of forms that nobody thought of
-        return Failure(f"The answer has a form that cannot be judged ({type(error).__name__}).")
-
-
 def _recognised(exercise: Exercise, *found: Sequence) -> Any:
     try:
         return recognise(exercise, *found)
-    except Exception:  # as in _verdict: then nothing is recognised
+    except Exception:  # of answers of forms that nobody thought of
         return None
 
 

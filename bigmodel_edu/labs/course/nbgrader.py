@@ -8,8 +8,6 @@ Source: https://nbgrader.readthedocs.io, "Creating and grading assignments", met
 """
 
 import ast
-import hashlib
-import hmac
 import re
 import textwrap
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from bigmodel_edu.labs.course.release import (
     title_cell,
     write_all,
 )
+from bigmodel_edu.labs.course.scoring import seed_of
 from bigmodel_edu.labs.course.settings import Course
 from bigmodel_edu.labs.exercise import Exercise
 from bigmodel_edu.labs.notebooks import ANSWER, read_notebook
@@ -76,10 +75,10 @@ def solution_of(course: Course, exercise: Exercise) -> str:
 
 def _cells(course: Course, task: LabTask) -> Iterator[NotebookNode]:
     own = task.exercise.name.partition(".")[2]
-    yield new_markdown_cell(task.text, id=f"task-{own}"[:64])
+    yield new_markdown_cell(task.text, id=f"task-{own}")
     solution = solution_of(course, task.exercise)
     yield _cell(_with_marks(solution, task.exercise.function), own, solution=True)
-    yield new_code_cell(task.check, id=f"check-{own}"[:64])
+    yield new_code_cell(task.check, id=f"check-{own}")
     points = course.points[task.exercise.name]
     yield _cell(_hidden_test(course, task.exercise), f"test-{own}", locked=True, points=points)
 
@@ -102,7 +101,7 @@ def _cell(
     }
     if points is not None:
         about["points"] = points
-    return new_code_cell(source, id=grade_id[:64], metadata={"nbgrader": about})
+    return new_code_cell(source, id=grade_id, metadata={"nbgrader": about})
 
 
 def _with_marks(source: str, function: str) -> str:
@@ -121,8 +120,7 @@ def _with_marks(source: str, function: str) -> str:
 
 
 def _hidden_test(course: Course, exercise: Exercise) -> str:
-    text = f"{exercise.name}\nnbgrader".encode()
-    seed = int.from_bytes(hmac.digest(course.secret.encode(), text, hashlib.sha256)[:6])
+    seed = seed_of(course.secret, exercise.name, "nbgrader")
     of = course.points[exercise.name]
     return f"""\
 # When this is graded, your function is called on other numbers here.

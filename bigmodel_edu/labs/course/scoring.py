@@ -4,12 +4,13 @@ It is imported wherever a student's notebook is autograded, so it is quick to lo
 """
 
 import contextlib
+import hashlib
+import hmac
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,58 @@ from bigmodel_edu import catalogue
 from bigmodel_edu.labs.course import wire
 from bigmodel_edu.labs.course.forms import in_form, is_single
 from bigmodel_edu.labs.exercise import Case, Exercise
-from bigmodel_edu.labs.judging import Attempt, judge, run
+from bigmodel_edu.labs.judging import Attempt, Failure, judge, run
 
 SINGLE = 1000 * float(np.finfo(np.float32).eps)
 """Largest accepted error of a float32 answer, as in `check`."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a function did.
+
+    exercise: with the tolerance that its answers were compared with.
+    attempts: with answers in the form that was expected.
+    failures: what is wrong with each attempt, None where nothing is.
+    share: of the cases, right; 0 where only cases are that are the same for every seed, since
+        these can be answered without having understood anything.
+    """
+
+    exercise: Exercise
+    attempts: list[Attempt]
+    failures: list[Failure | None]
+    share: float
+
+
+def score(exercise: Exercise, cases: Sequence[Case], attempts: Sequence[Attempt]) -> Score:
+    """Compare attempts, which may be fewer than the cases, with the reference.
+
+    A list for an array, or float32 for float64, costs nothing.
+    """
+    expected = [run(exercise.reference, case).answer for case in cases]
+    pairs = list(zip(attempts, expected, strict=False))
+    if any(is_single(attempt.answer) and not is_single(e) for attempt, e in pairs):
+        exercise = replace(exercise, tolerance=max(exercise.tolerance, SINGLE))
+    formed = [replace(attempt, answer=in_form(attempt.answer, e)) for attempt, e in pairs]
+    failures = [_failure(exercise, *pair) for pair in zip(cases, formed, strict=False)]
+    right = [case for case, failure in zip(cases, failures, strict=False) if not failure]
+    share = len(right) / len(cases)
+    if share < 1 and all(packed(case) in fixed_cases(exercise) for case in right):
+        share = 0.0
+    return Score(exercise, formed, failures, share)
+
+
+class NoNumbers(Exception):
+    """An answer that cannot leave its process; the message is what it is."""
+
+
+def _failure(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
+    if isinstance(attempt.error, NoNumbers):
+        return Failure(f"It returned {attempt.error}.")
+    try:
+        return judge(exercise, case, attempt)
+    except Exception as error:  # answers of forms that nobody thought of
+        return Failure(f"The answer has a form that cannot be judged ({type(error).__name__}).")
 
 
 def points_earned(name: str, function: Callable, of: float, seed: int) -> float:
@@ -37,40 +86,16 @@ def points_earned(name: str, function: Callable, of: float, seed: int) -> float:
         contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
-        return of * share(exercise, cases, [run(function, case) for case in cases])
+        return of * score(exercise, cases, [run(function, case) for case in cases]).share
 
 
-def share(exercise: Exercise, cases: Sequence[Case], attempts: Sequence[Attempt]) -> float:
-    """Return the share of the cases that are answered right, from 0 to 1.
+def seed_of(secret: str, exercise: str, whose: str) -> int:
+    """Return the seed of somebody's cases: nobody without the secret can compute it.
 
-    It is 0 where only cases are right that are the same for every seed: these can be answered
-    without having understood anything. A list for an array, or float32 for float64, costs nothing.
+    It is an HMAC-SHA256, of which 16 bytes are taken (RFC 2104).
     """
-    expected = [run(exercise.reference, case).answer for case in cases]
-    pairs = [(a.answer, e) for a, e in zip(attempts, expected, strict=True)]
-    if any(is_single(answer) and not is_single(e) for answer, e in pairs):
-        exercise = replace(exercise, tolerance=max(exercise.tolerance, SINGLE))
-    formed = [replace(a, answer=formed_like(*p)) for a, p in zip(attempts, pairs, strict=True)]
-    tried = zip(cases, formed, strict=True)
-    right = [case for case, attempt in tried if _is_right(exercise, case, attempt)]
-    if len(right) < len(cases) and all(packed(case) in fixed_cases(exercise) for case in right):
-        return 0.0
-    return len(right) / len(cases)
-
-
-def _is_right(exercise: Exercise, case: Case, attempt: Attempt) -> bool:
-    try:
-        return judge(exercise, case, attempt) is None
-    except Exception:  # answers of forms that nobody thought of
-        return False
-
-
-def formed_like(answer: Any, expected: Any) -> Any:
-    """Return `answer` in the form of `expected`, as it is where that cannot be done."""
-    try:
-        return in_form(answer, expected)
-    except Exception:  # as in _is_right: then it stays as it is
-        return answer
+    digest = hmac.digest(secret.encode(), f"{exercise}\n{whose}".encode(), hashlib.sha256)
+    return int.from_bytes(digest[:16])
 
 
 @cache
