@@ -127,21 +127,17 @@ class Journal:
         self._file.seek(0)
         good = 0
         for number, line in enumerate(self._file, start=1):
-            try:
-                entry = _checked(json.loads(line))
-            except (ValueError, KeyError, TypeError, RecursionError):
-                if line.endswith(b"\n"):
-                    raise CourseError(
-                        f"Line {number} of {self.path} is damaged: mend or remove it, or grade "
-                        "into another folder with -o."
-                    ) from None
-                os.ftruncate(self._file.fileno(), good)
-                return
             if not line.endswith(b"\n"):
                 os.ftruncate(self._file.fileno(), good)
                 return
+            try:
+                yield _checked(json.loads(line))
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise CourseError(
+                    f"Line {number} of {self.path} is damaged: mend or remove it, or grade into "
+                    "another folder with -o."
+                ) from None
             good += len(line)
-            yield entry
 
 
 def _checked(entry: dict) -> dict:
