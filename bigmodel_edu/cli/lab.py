@@ -95,11 +95,12 @@ def new(
     [dim]Example:[/]  bigmodel lab new lab1 --chapter 1 --exercises softmax,relu_backward
     """
     from bigmodel_edu.labs.course.settings import FILE, new_course
+    from bigmodel_edu.labs.display import counted
 
     names = [name.strip() for name in exercises.split(",") if name.strip()]
     course = new_course(folder, chapter, names, title)
     typer.echo(
-        f"{course.folder / FILE}: {_count(len(course.points), 'exercise')}, {course.total:g} "
+        f"{course.folder / FILE}: {counted(len(course.points), 'exercise')}, {course.total:g} "
         "points. Read it, change what you like, keep it to yourself; then: "
         f"bigmodel lab release {shlex.quote(str(folder))}"
     )
@@ -224,6 +225,8 @@ def _refuse_on_windows() -> None:
 
 
 def _print_summary(graded: "Graded") -> None:
+    from bigmodel_edu.labs.display import counted
+
     grades = graded.grades
     students = {grade.student for grade in grades}
     stopped = sum(grade.status == "stopped" for grade in grades)
@@ -231,15 +234,11 @@ def _print_summary(graded: "Graded") -> None:
     points = sum(grade.points for grade in grades) / len(students)
     total = sum(grade.of for grade in grades) / len(students)
     typer.echo(
-        f"{_count(len(students), 'student')}, {points:.3g} of {total:g} points on average; "
-        f"{_count(stopped, 'exercise')} stopped, {_count(flagged, 'student')} flagged."
+        f"{counted(len(students), 'student')}, {points:.3g} of {total:g} points on average; "
+        f"{counted(stopped, 'exercise')} stopped, {counted(flagged, 'student')} flagged."
     )
     typer.echo(f"Held by: {graded.confinement}.")
     typer.echo(f"The class page: {graded.pages[0]}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + "s" * (number != 1)
 
 
 def _print_grades(grades: Sequence["Grade"]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bigmodel_edu.labs.display import counted
+
 TOLERANCE = 1e-9
 """Largest accepted error |yours - expected| / (1 + |expected|), as for float64 in parity.
 
@@ -82,4 +84,4 @@ class Exercise:
     @property
     def worth(self) -> str:
         """The points in words: "1 point", "2 points"."""
-        return f"{self.points} point" + "s" * (self.points != 1)
+        return counted(self.points, "point")

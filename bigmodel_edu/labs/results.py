@@ -10,6 +10,7 @@ from bigmodel_edu.labs.display import (
     RED,
     Shown,
     card,
+    counted,
     detail,
     in_kernel,
     paragraph,
@@ -56,7 +57,7 @@ class CheckResult(Shown):
 
     @property
     def _badge(self) -> str:
-        points = f"{self.total} point" + "s" * (self.total != 1)
+        points = counted(self.total, "point")
         return {PASSED: points, FAILED: "not yet", NOT_ATTEMPTED: f"worth {points}"}[self.status]
 
 

@@ -31,6 +31,7 @@ from bigmodel_edu.labs.course.summary import (
     students_of,
     tallies,
 )
+from bigmodel_edu.labs.display import counted
 
 SYMBOLS = {
     statuses.PASSED: "✓",
@@ -96,7 +97,7 @@ def _environment(course: Course) -> Environment:
         symbols=SYMBOLS,
         css_class=_css_class,
         address=_address,
-        counted=_counted,
+        counted=counted,
         explained=_explained,
     )
     environment.filters.update(points=in_words, prose=_prose, name=_name, label=_label, text=_text)
@@ -108,10 +109,6 @@ def _environment(course: Course) -> Environment:
 
 def _css_class(status: str) -> str:
     return status.replace(" ", "-")
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"{n} {thing}" + "s" * (n != 1)
 
 
 def _explained(flag: str) -> str:

@@ -12,9 +12,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from bigmodel_edu.lab import find_book
+from bigmodel_edu.labs.course.output import OutputError, number, write
 from bigmodel_edu.labs.course.settings import Course, CourseError
+from bigmodel_edu.labs.display import counted
 from bigmodel_edu.labs.exercise import Exercise
-from bigmodel_edu.labs.files import write_atomically
 from bigmodel_edu.labs.notebooks import STUB, read_notebook
 
 SETUP = "import numpy as np\n\nfrom bigmodel_edu.labs import check, hint"
@@ -47,14 +48,9 @@ def write_all(texts: dict[Path, str], force: bool) -> list[Path]:
                 "over it with --force."
             )
     try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, text)
-    except OSError as error:
-        raise CourseError(
-            f"{path} cannot be written ({error.strerror}): name a folder that you may write to."
-        ) from error
-    return list(texts)
+        return [write(path, text) for path, text in texts.items()]
+    except OutputError as error:
+        raise CourseError(str(error)) from error
 
 
 def _holds(path: Path, text: str) -> bool:
@@ -71,7 +67,7 @@ def lab_notebook(course: Course) -> NotebookNode:
     """Return the notebook that students get; the same course gives the same notebook."""
     cells = [title_cell(course), new_code_cell(SETUP, id="setup")]
     for task in tasks(course):
-        own = task.exercise.name.partition(".")[2].replace("_", "-")
+        own = task.exercise.name.partition(".")[2]
         cells += [
             new_markdown_cell(task.text, id=f"task-{own}"),
             new_code_cell(
@@ -79,8 +75,6 @@ def lab_notebook(course: Course) -> NotebookNode:
             ),
             new_code_cell(task.check, id=f"check-{own}"),
         ]
-    for cell in cells:
-        cell["id"] = cell["id"][:64]
     return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
 
 
@@ -158,7 +152,7 @@ def tasks(course: Course) -> Iterator[LabTask]:
     for position, exercise in enumerate(course.exercises, start=1):
         text, stub = _text_and_stub(chapter, exercise)
         text, formulas = _with_own_numbers(_BOOK_ONLY.sub("", text), equations, numbers)
-        worth = _worth(course.points[exercise.name])
+        worth = counted(number(course.points[exercise.name]), "point")
         title = f"## {position} · {exercise.title} {'★' * exercise.stars} ({worth})"
         yield LabTask(exercise, "\n\n".join([title, text, *formulas]), stub)
 
@@ -168,10 +162,6 @@ def chapter_path(course: Course, folder: str = "chapters") -> Path:
     here = Path.cwd()
     book = find_book([here, *here.parents, Path(__file__).parents[3]])
     return book / folder / f"{course.chapter.notebook}.md"
-
-
-def _worth(points: float) -> str:
-    return f"{points:g} point" + "s" * (points != 1)
 
 
 def _text_and_stub(chapter: NotebookNode, exercise: Exercise) -> tuple[str, str]:
