@@ -76,12 +76,7 @@ class Place:
 
     def until_done(self, run: Run) -> Run:
         """Return `run`, and then the wait for its end."""
-
-        def run_and_wait() -> None:
-            run()
-            self.wait()
-
-        return run_and_wait
+        return _followed_by(run, self.wait)
 
 
 def run(component: Component) -> list[Timing]:
@@ -276,15 +271,17 @@ def _torch_pass(module, params, inputs, options, upstream, where: str) -> Run:
 
 def _until_done(run: Run, where: str) -> Run:
     """Return PyTorch's `run`, and then the wait for its end if it runs on the GPU."""
-    if where == "cpu":
-        return run
     import torch
 
-    def run_and_wait() -> None:
-        run()
-        torch.cuda.synchronize()
+    return run if where == "cpu" else _followed_by(run, torch.cuda.synchronize)
 
-    return run_and_wait
+
+def _followed_by(run: Run, wait: Run) -> Run:
+    def both() -> None:
+        run()
+        wait()
+
+    return both
 
 
 def flat_outputs(outputs: Any) -> tuple:

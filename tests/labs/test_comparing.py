@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -152,19 +154,11 @@ def test_describe(value, words):
 
 
 def test_what_is_nested_deeply_is_described_in_a_moment():
-    value, calls = "x", 0
-    for _ in range(12):
+    value, started = "x", time.process_time()
+    for _ in range(14):
         value = [value, value]
-
-    class Counted(list):
-        def __iter__(self):
-            nonlocal calls
-            calls += 1
-            return super().__iter__()
-
-    describe(Counted([Counted([Counted([Counted(["x"] * 2)] * 2)] * 2)] * 2))
-    assert calls < 60
-    assert len(describe(value)) > 0
+    assert describe(value)
+    assert time.process_time() - started < 5  # describing every part twice would take hours
 
 
 def test_an_integer_too_long_for_a_float_is_a_wrong_value():
