@@ -29,10 +29,12 @@ class Answer:
     """The code that an exercise's function needs, in the order of the notebook.
 
     found: whether a function (or anything else) of that name is defined at all.
+    problem: where it is not, what is wrong with the Python of the cell that tries to.
     """
 
     source: str
     found: bool
+    problem: str = ""
 
 
 def answer(notebook: bytes, markdown: bool, name: str) -> Answer:
@@ -46,8 +48,23 @@ def answer(notebook: bytes, markdown: bool, name: str) -> Answer:
     wanted = _needed(taken, name)
     return Answer(
         "\n\n".join(s.text for s in taken if s.names & wanted or s.takes_all),
-        any(name in s.names for s in taken),
+        is_found := any(name in s.names for s in taken),
+        "" if is_found else _why_not_read(cells, name),
     )
+
+
+def _why_not_read(cells: Iterable[str], name: str) -> str:
+    """What is wrong with the Python of a cell that seems to define `name`, "" if there is none."""
+    defines = re.compile(rf"^\s*(async\s+)?(def|class)\s+{name}\b|^\s*{name}\s*=", re.MULTILINE)
+    for cell in cells:
+        if defines.search(cell) and not _parsed(cell)[0].strip():
+            try:
+                ast.parse(cell)
+            except SyntaxError as error:
+                return f"{error.msg} (line {error.lineno} of the cell)"
+            except (ValueError, RecursionError, MemoryError) as error:
+                return str(error)
+    return ""
 
 
 def code_cells(notebook: bytes, markdown: bool) -> list[str]:

@@ -50,7 +50,7 @@ def run_job(job: int, out: int) -> None:
         return _send(out, {"unreadable": str(error)})
     function, faults = _define(found.source, task["function"])
     if not callable(function):
-        return _send(out, {"found": found.found, "faults": faults})
+        return _send(out, {"found": found.found, "faults": faults, "problem": found.problem})
     _send(out, {"ready": True, "faults": faults})
     for args, kwargs in task["cases"]:
         _send(out, _run_case(function, args, kwargs))

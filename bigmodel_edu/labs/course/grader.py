@@ -12,7 +12,14 @@ from functools import partial
 from pathlib import Path
 
 from bigmodel_edu import __version__
-from bigmodel_edu.labs.course.grades import ENDED_TWICE, MISSING, SAME_FILE, STOPPED, Grade
+from bigmodel_edu.labs.course.grades import (
+    ENDED_TWICE,
+    MISSING,
+    SAME_FILE,
+    STOPPED,
+    UNREADABLE,
+    Grade,
+)
 from bigmodel_edu.labs.course.grading import Result, Task, as_grade, digest_of, grade_exercise
 from bigmodel_edu.labs.course.journal import Journal, Key
 from bigmodel_edu.labs.course.pages import write_pages
@@ -59,6 +66,8 @@ def grade_course(
     out = Path(out)
     if out.resolve() == course.folder.resolve():
         raise CourseError(f"{out} is the course's own folder: name another one for the results.")
+    if out.resolve() in {Path(place).resolve() for place in places}:
+        raise CourseError(f"{out} holds the submissions: name another folder for the results.")
     submissions = collect(places, course, leave_out=(out, course.folder / FILE))
     tasks = [Task.of_course(course, exercise) for exercise in course.exercises]
     with (
@@ -154,7 +163,8 @@ class _Run:
         try:
             notebook, problem = submission.read(), None
         except Unreadable as error:
-            notebook, problem = b"", Result(MISSING, message=str(error))
+            notebook = b""
+            problem = Result(MISSING, message=str(error), flags=(UNREADABLE,))
         digest = digest_of(notebook)
         for task in self.tasks:
             if stop.is_set():
@@ -168,8 +178,7 @@ class _Run:
                     self.journal.begin(key)
                     grade = grade_exercise(task, sandbox, self.referee, submission, notebook)
                 else:
-                    flags = () if problem else (ENDED_TWICE,)
-                    grade = as_grade(result, task, submission, digest, flags=flags)
+                    grade = as_grade(result, task, submission, digest)
                 self.journal.finish(key, grade)
             flags = (*submission.flags, *grade.flags)  # a deadline may have been moved since
             yield replace(grade, notebook=submission.notebook, flags=flags)
@@ -178,7 +187,8 @@ class _Run:
         """Return what is earned by ending the grader twice, None for what did not."""
         if self.journal.ends(key) < 2:
             return None
-        return Result(STOPPED, message="The grader was ended twice while it ran this.")
+        message = "The grader was ended twice while it ran this."
+        return Result(STOPPED, message=message, flags=(ENDED_TWICE,))
 
 
 def _fingerprint(task: Task) -> str:

@@ -9,7 +9,7 @@ STATUSES = (PASSED, PARTLY, FAILED, NOT_ATTEMPTED, MISSING, STOPPED)
 """MISSING: the notebook holds no such function. STOPPED: it broke a limit or ended its process."""
 
 LATE, TWO_NOTEBOOKS, SAME_FILE = "late", "two notebooks", "same file as another"
-ENDED_TWICE = "ended the grader twice"
+ENDED_TWICE, UNREADABLE = "ended the grader twice", "nothing to read"
 """Flags: what a lecturer should look at."""
 
 

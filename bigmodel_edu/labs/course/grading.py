@@ -18,6 +18,7 @@ from bigmodel_edu.labs.course.grades import (
     PARTLY,
     PASSED,
     STOPPED,
+    UNREADABLE,
     Grade,
 )
 from bigmodel_edu.labs.course.sandbox import Job, Sandbox
@@ -74,6 +75,7 @@ class Result:
     message: str = ""
     details: tuple[tuple[str, str], ...] = ()
     mistake: str = ""
+    flags: tuple[str, ...] = ()
 
 
 def grade_exercise(
@@ -137,13 +139,15 @@ def judge_messages(task: Task, cases: Sequence[Case], messages: Sequence[Any], e
     if not isinstance(first, dict) or not first:
         return Result(STOPPED, cases=len(cases), message=_why_it_ended(task, end))
     if "unreadable" in first:
-        return Result(
-            MISSING, cases=len(cases), message=f"The notebook: {_text(first, 'unreadable')}."
-        )
+        message = f"The notebook cannot be read: {_text(first, 'unreadable')}."
+        return Result(MISSING, cases=len(cases), message=message, flags=(UNREADABLE,))
     faults = [_as_dict(fault) for fault in _as_list(first.get("faults"))]
     if "ready" not in first:
         return Result(MISSING, cases=len(cases), message=_why_it_is_missing(task, first, faults))
-    answers = list(takewhile(_is_answer, map(_as_dict, answers)))
+    answers = list(map(_as_dict, answers))
+    if any(map(_ran_out_of_memory, answers)):
+        end = "memory"
+    answers = list(takewhile(_is_answer, answers))
     attempts = [_attempt(task, *pair) for pair in zip(cases, answers, strict=False)]
     complete = len(attempts) == len(cases)
     if complete and all(map(is_untouched, attempts)):
@@ -177,6 +181,8 @@ def _result(
     line = _text(_as_dict(answers[first].get("error")), "line")
     failure = explain(cases[: len(verdicts)], verdicts, mistake, called, line)
     fault = _fault_in_words(task, faults) if attempts[first].error else ""
+    if not fault and type(attempts[first].error).__name__ in _IMPORT_ERRORS:
+        fault = _what_can_be_imported(task)
     message = " ".join(filter(None, (stop, _as_sentence(failure.message), fault)))
     words = mistake.message if mistake else ""
     return replace(found, message=message, details=failure.details, mistake=words)
@@ -186,7 +192,12 @@ def _result(
 
 
 def _is_answer(message: dict) -> bool:
-    return bool(message.keys() & {"answer", "error", "unusable"})
+    is_one = bool(message.keys() & {"answer", "error", "unusable"})
+    return is_one and not _ran_out_of_memory(message)
+
+
+def _ran_out_of_memory(message: dict) -> bool:
+    return _text(_as_dict(message.get("error")), "type").endswith("MemoryError")
 
 
 def _attempt(task: Task, case: Case, answer: dict) -> Attempt:
@@ -256,6 +267,8 @@ def _as_sentence(text: str) -> str:
 
 def _why_it_is_missing(task: Task, first: dict, faults: Sequence[dict]) -> str:
     name = task.exercise.function
+    if problem := _text(first, "problem"):
+        return f"The cell that defines `{name}` is no valid Python: {problem}."
     if first.get("found") is True:
         return f"`{name}` could not be defined. {_fault_in_words(task, faults)}".rstrip()
     return f"The notebook defines no function `{name}`."
@@ -268,10 +281,15 @@ def _fault_in_words(task: Task, faults: Sequence[dict]) -> str:
     kind, message, line = (_text(faults[0], key) for key in ("type", "message", "line"))
     place = f" in `{line}`" if line else ""
     text = f"Before it was called, {kind}{place}: {message}."
-    if kind in ("ModuleNotFoundError", "ImportError"):
-        allowed = " and ".join((", ".join(task.imports), "Python's own library"))
-        text = f"{text} Only {allowed} can be imported here, and not bigmodel_edu."
-    return text
+    return f"{text} {_what_can_be_imported(task)}" if kind in _IMPORT_ERRORS else text
+
+
+_IMPORT_ERRORS = ("ModuleNotFoundError", "ImportError")
+
+
+def _what_can_be_imported(task: Task) -> str:
+    allowed = " and ".join((", ".join(task.imports), "Python's own library"))
+    return f"Only {allowed} can be imported here, and not bigmodel_edu."
 
 
 def _why_it_ended(task: Task, end: str) -> str:

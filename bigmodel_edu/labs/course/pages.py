@@ -45,6 +45,7 @@ FLAGS = {
     statuses.LATE: "handed in after the deadline",
     statuses.TWO_NOTEBOOKS: "more than one notebook was handed in",
     statuses.SAME_FILE: "byte for byte the notebook of another student",
+    statuses.UNREADABLE: "no notebook came, or one that is damaged; the student's page says which",
     statuses.ENDED_TWICE: "grading this exercise ended the grader itself, twice; it counts 0",
     statuses.STOPPED: "the process broke a limit or ended itself; the student's page says how",
 }

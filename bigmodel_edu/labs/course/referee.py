@@ -114,7 +114,8 @@ class Referee:
 
 
 def _result(entry: dict) -> Result:
-    return Result(**entry | {"details": tuple(map(tuple, entry["details"]))})
+    details, flags = tuple(map(tuple, entry["details"])), tuple(entry["flags"])
+    return Result(**entry | {"details": details, "flags": flags})
 
 
 # Parts of known length

@@ -32,6 +32,8 @@ def release(course: Course, folder: Path | str, force: bool = False) -> list[Pat
     force: also where a file exists that holds something else; else that raises CourseError.
     """
     notebook, folder, name = lab_notebook(course), Path(folder), course.chapter.notebook
+    if folder.resolve() == course.folder.resolve():
+        raise CourseError(f"{folder} holds the course's secret: name another folder to hand out.")
     texts = {
         folder / f"{name}.ipynb": nbformat.writes(notebook) + "\n",
         folder / f"{name}.md": jupytext.writes(notebook, fmt="md:myst"),

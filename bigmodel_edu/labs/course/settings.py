@@ -109,7 +109,8 @@ def read_course(folder: Path | str) -> Course:
         entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # as Notepad may save it
     except FileNotFoundError:
         raise CourseError(
-            f"There is no {path}: make a course with `bigmodel lab new {path.parent} --chapter 1`."
+            f"There is no {path}: make a course with `bigmodel lab new {path.parent} --chapter 1`, "
+            "or name the folder of the one that you have (for `grade`, with --course)."
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -103,6 +103,15 @@ def test_nothing_is_found_where_nothing_is():
     assert answer(ipynb("def f(): ..."), False, "f").found
 
 
+@pytest.mark.parametrize("cell", ["def f(x:\n    return 5", "f = (1", "class f\n"])
+def test_why_a_cell_is_no_python_is_told(cell):
+    found = answer(ipynb("def g(: ...", cell), False, "f")
+    assert not found.found
+    assert "line 1 of the cell" in found.problem
+    assert answer(ipynb(cell, "def f(): ..."), False, "f").problem == ""
+    assert answer(ipynb("g = (", "def ff(:"), False, "f").problem == ""
+
+
 def test_markdown_gives_the_same_cells():
     notebook = new_notebook(
         cells=[

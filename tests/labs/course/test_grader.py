@@ -108,6 +108,8 @@ def test_odd_notebooks(lab, tmp_path):
     for student in (*missing, "too large", "a link"):
         assert by_student[student].status == statuses.MISSING, by_student[student]
         assert by_student[student].message
+        is_flagged = statuses.UNREADABLE in by_student[student].flags
+        assert is_flagged == (student != "no such function")
     assert "larger than 64 MB" in by_student["too large"].message
     assert not list(tmp_path.rglob("slipped*"))
     page = graded.pages[0].read_text()
@@ -143,8 +145,10 @@ def test_flags(lab, tmp_path):
     assert {g.student: g.flags for g in again.grades}["late"] == ()
 
 
-def test_the_results_are_never_the_course_folder(lab, tmp_path):
+def test_the_results_are_never_the_course_folder_nor_the_submissions(lab, tmp_path):
     hand_in(tmp_path / "submissions", "ada", notebook(SOFTMAX))
+    with pytest.raises(CourseError, match="holds the submissions"):
+        grade_course(lab, [tmp_path / "submissions"], tmp_path / "submissions")
     with pytest.raises(CourseError, match="is the course's own folder"):
         grade_course(lab, [tmp_path / "submissions"], lab.folder)
 

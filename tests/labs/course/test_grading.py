@@ -233,7 +233,23 @@ def test_a_missing_function_is_missing(task):
     result = judged(task, first={"found": False, "faults": []})
     assert result.status == statuses.MISSING
     assert result.message == "The notebook defines no function `double`."
-    assert judged(task, first={"unreadable": "it is damaged"}).status == statuses.MISSING
+    damaged = judged(task, first={"unreadable": "it is damaged"})
+    assert (damaged.status, damaged.flags) == (statuses.MISSING, (statuses.UNREADABLE,))
+    broken = judged(task, first={"found": False, "problem": "'(' was never closed (line 2)"})
+    assert broken.message == (
+        "The cell that defines `double` is no valid Python: '(' was never closed (line 2)."
+    )
+
+
+def test_an_import_inside_the_function_is_explained(task):
+    result = judged(task, *[error("ModuleNotFoundError", "No module named 'torch'")] * 4)
+    assert result.message.endswith("can be imported here, and not bigmodel_edu.")
+
+
+def test_running_out_of_memory_is_a_limit_that_was_broken(task):
+    result = judged(task, right(task)[0], right(task)[1], *[error("MemoryError")] * 2)
+    assert (result.status, result.points) == (statuses.STOPPED, 2)
+    assert "more than 1000 MB of memory" in result.message
 
 
 def test_what_cannot_travel_is_told(task):

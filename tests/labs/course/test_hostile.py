@@ -110,6 +110,8 @@ def graded(request, tmp_path_factory):
         try:
             result = grader.grade_course(course, [handed_in], out)
         except sandbox.NotConfinable as error:
+            if "does not run here" not in str(error):
+                raise
             pytest.skip(str(error))
     yield {
         "grades": {grade.student[4:]: grade for grade in result.grades},

@@ -210,6 +210,11 @@ def test_whatever_is_in_the_way_is_not_written_over(course, tmp_path, make):
     assert not (tmp_path / "01_neural_nets.ipynb").exists()
 
 
+def test_nothing_is_handed_out_from_beside_the_secret(course):
+    with pytest.raises(CourseError, match="holds the course's secret"):
+        release(course, course.folder)
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(course, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CourseError, match="cannot be written"):

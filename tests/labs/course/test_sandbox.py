@@ -35,8 +35,10 @@ def workshop():
 @pytest.fixture(scope="module", params=HOLDERS, ids=lambda holder: holder.words.partition(",")[0])
 def held(request, workshop):
     """A sandbox for each way that holds on this machine."""
-    if doors := sandbox.probe(workshop, request.param, Limits()):
-        pytest.skip(f"leaves open: {', '.join(doors)}")
+    doors = sandbox.probe(workshop, request.param, Limits())
+    if doors and "does not run here" in doors[0]:
+        pytest.skip(doors[0])
+    assert not doors
     with Sandbox(workshop, request.param, LIMITS) as held:
         yield held
 
@@ -295,19 +297,32 @@ def test_memory_ends_before_the_machine_does(held, body):
 
 def test_a_flood_that_ends_by_itself_takes_nothing_with_it(held):
     """The order to stop it comes too late, and must not reach the next job."""
-    source = """\
+    if not held.holder.forks:
+        pytest.skip("every job has a process of its own")
+    enough = int(LIMITS.answer_mb * 1_000_000) + sandbox.MEGABYTE + 30_000
+    source = f"""\
 import os
 def f():
     for descriptor in range(3, 64):
         try:
-            for _ in range(52):
-                os.write(descriptor, b"x" * 100_000)
+            left = {enough}
+            while left > 0:
+                left -= os.write(descriptor, b"x" * min(left, 100_000))
         except OSError:
             pass
     os._exit(0)"""
-    for _ in range(10):
-        assert held.run(job(source)).end in ("too much", "exited")
-        assert run(held, "return 5") == 5
+    stop = threading.Event()
+    busy = threading.Thread(target=lambda: [sum(range(1000)) for _ in iter(stop.is_set, True)])
+    busy.start()  # another worker of the grader, so that the order comes late
+    try:
+        found = []
+        for _ in range(15):
+            held.run(job(source))
+            found.append(answers(held.run(job("def f(): return 5"))))
+    finally:
+        stop.set()
+        busy.join()
+    assert found == [[5]] * 15
 
 
 def test_no_process_is_left(workshop):
