@@ -232,6 +232,36 @@ def test_a_notebook_that_is_too_large_is_one_sentence(lab, monkeypatch):
     assert "is larger than 0 MB" in sentence("lab", "try", path)
 
 
+@pytest.mark.parametrize("kind", ["ipynb", "md"])
+def test_try_knows_the_course_that_handed_the_notebook_out(lab, kind):
+    """Its points, its limits, its packages, and the exercises that were deleted."""
+    settings = lab / "course.toml"
+    text = settings.read_text().replace("softmax = 2", "softmax = 7")
+    settings.write_text(text.replace('["numpy"]', '["numpy", "scipy"]').replace("= 1000", "= 2000"))
+    path = next(Path(p) for p in printed("lab", "release", lab).split() if p.endswith(kind))
+    assert "secret" not in path.read_text()
+    end = "\\n" if kind == "ipynb" else "\n"
+    answer = f"from scipy.special import softmax as s{end}def softmax(z): return s(z, axis=-1)"
+    text = path.read_text().replace("def softmax(z): ...", answer)
+    path.write_text(text.replace("def neuron(x, w, b): ...", "pass"))
+    entries = json.loads(bigmodel("lab", "try", path, "--json").stdout)
+    assert [(e["points"], e["of"], e["status"]) for e in entries] == [
+        (7, 7, "passed"),
+        (0, 1, "missing"),
+    ]
+
+
+@pytest.mark.parametrize("entries", ["x", [], {"points": 5}, {"points": [["softmax", "many"]]}])
+def test_a_notebook_with_other_metadata_is_tried_or_refused_in_words(lab, entries):
+    path = handed_in(lab, softmax=SOFTMAX)
+    notebook = json.loads(path.read_text())
+    notebook["metadata"]["bigmodel"] = entries
+    path.write_text(json.dumps(notebook))
+    result = bigmodel("lab", "try", path)
+    assert result.exit_code == (2 if isinstance(entries, dict) else 1)
+    assert not result.exception or isinstance(result.exception, SystemExit)
+
+
 def test_try_prints_nothing_that_a_terminal_obeys(monkeypatch, tmp_path):
     evil = replace(GRADE, status="failed", points=0, message="\x1b[2J[red]x\x07")
     fake = types.SimpleNamespace(try_notebook=lambda *args: [evil])

@@ -195,8 +195,8 @@ def grade(
 def try_notebook(
     notebook: Annotated[Path, typer.Argument(help="Your notebook, .ipynb or .md.")],
     imports: Annotated[
-        str, typer.Option("--imports", help="Packages that your course allows, with commas.")
-    ] = "numpy",
+        str, typer.Option("--imports", help="Packages that are allowed besides, with commas.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Is my notebook ready to hand in? Grade it as a course would, on cases of your own.

@@ -13,13 +13,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from bigmodel_edu.lab import find_book
 from bigmodel_edu.labs.course.output import OutputError, number, write
-from bigmodel_edu.labs.course.settings import Course, CourseError
+from bigmodel_edu.labs.course.settings import Course, CourseError, public_entries
 from bigmodel_edu.labs.display import counted
 from bigmodel_edu.labs.exercise import Exercise
 from bigmodel_edu.labs.notebooks import STUB, read_notebook
 
 SETUP = "import numpy as np\n\nfrom bigmodel_edu.labs import check, hint"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+METADATA = "bigmodel"
+"""Where a released notebook says what course it is of."""
 _TASK = re.compile(r":::\{exercise-start\}.*?\n:::\n(.*)", re.DOTALL)
 _EQUATION = re.compile(r"\$\$\n(?P<formula>(?:(?!\$\$).)+?)\n\$\$ \((?P<label>[\w-]+)\)", re.DOTALL)
 _REFERENCE = re.compile(r"\{eq\}`([\w-]+)`")
@@ -77,7 +79,12 @@ def lab_notebook(course: Course) -> NotebookNode:
             ),
             new_code_cell(task.check, id=f"check-{own}"),
         ]
-    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    metadata = {
+        "kernelspec": KERNEL,
+        METADATA: public_entries(course),  # `bigmodel lab try` reads it
+        "jupytext": {"notebook_metadata_filter": METADATA},  # and Jupytext keeps it in Markdown
+    }
+    return new_notebook(cells=cells, metadata=metadata)
 
 
 def title_cell(course: Course, rules: str = "") -> NotebookNode:

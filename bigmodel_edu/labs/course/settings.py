@@ -4,7 +4,7 @@ import os
 import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
@@ -119,6 +119,29 @@ def read_course(folder: Path | str) -> Course:
         return _course(path.parent, entries)
     except CourseError as error:
         raise CourseError(f"{path}: {error}") from None
+
+
+def public_entries(course: Course) -> dict:
+    """Return what students may know of a course's settings, as a dict that JSON can hold."""
+    return {
+        "title": course.title,
+        "chapter": course.chapter.number,
+        "imports": list(course.imports),
+        "points": [[name, worth] for name, worth in course.points.items()],  # JSON may sort dicts
+        "limits": asdict(course.limits),
+    }
+
+
+def course_with_own_secret(folder: Path, entries: Mapping) -> Course:
+    """Return the course of `public_entries`, with a secret of its own.
+
+    Raises CourseError when an entry is wrong.
+    """
+    try:
+        points = dict(entries["points"])
+    except (KeyError, TypeError, ValueError):
+        raise CourseError("points must be a list of pairs, an exercise and its points.") from None
+    return _course(folder, {**entries, "points": points, "secret": secrets.token_hex(16)})
 
 
 _TEMPLATE = """\

@@ -1,6 +1,5 @@
 """Grade one's own notebook before handing it in, as the course will, on other cases."""
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,18 +7,20 @@ from bigmodel_edu import catalogue
 from bigmodel_edu.labs.course.grades import Grade
 from bigmodel_edu.labs.course.grading import Task, grade_exercise
 from bigmodel_edu.labs.course.referee import Referee
+from bigmodel_edu.labs.course.release import METADATA
 from bigmodel_edu.labs.course.sandbox import Sandbox, find_holder
-from bigmodel_edu.labs.course.settings import Course, CourseError
+from bigmodel_edu.labs.course.settings import Course, CourseError, course_with_own_secret
 from bigmodel_edu.labs.course.submissions import collect
 from bigmodel_edu.labs.course.workshop import Workshop
 from bigmodel_edu.labs.notebooks import exercises_in, read_notebook
 
 
-def try_notebook(path: Path, imports: Sequence[str] = ("numpy",)) -> list[Grade]:
-    """Return what the exercises in a notebook earn, with the points of the book.
+def try_notebook(path: Path, imports: Sequence[str] = ()) -> list[Grade]:
+    """Return what a notebook earns: by the settings of the course that handed it out.
 
-    The notebook is its reader's own, so it is also run where nothing confines it.
-    Raises CourseError when it holds no exercise that can be graded.
+    In any other notebook each exercise counts that is checked in it, with the points of the book.
+    imports: packages that are allowed besides. The notebook is its reader's own, so it is also run
+    where nothing confines it. Raises CourseError when it holds no exercise that can be graded.
     """
     course = _course_of(path, imports)
     (submission,) = collect([path], course)
@@ -31,20 +32,25 @@ def try_notebook(path: Path, imports: Sequence[str] = ("numpy",)) -> list[Grade]
 
 
 def _course_of(path: Path, imports: Sequence[str]) -> Course:
+    notebook = read_notebook(path)
+    entries = notebook.metadata.get(METADATA)
+    if not isinstance(entries, dict):
+        entries = _entries(path, exercises_in(notebook))
+    imports = [*entries.get("imports", ["numpy"]), *imports]
+    return course_with_own_secret(path.parent, {**entries, "imports": imports})
+
+
+def _entries(path: Path, names: Sequence[str]) -> dict:
+    """The settings for the exercises of a notebook that no course has handed out."""
     known = catalogue.exercises()
-    names = [name for name in exercises_in(read_notebook(path)) if name in known]
-    gradable = [known[name] for name in names if known[name].gradable]
+    gradable = [known[name] for name in names if name in known and known[name].gradable]
     if not gradable:
         raise CourseError(
             f"{path} holds no exercise that can be graded: cells with a call check(...) were "
             "expected."
         )
     slug = gradable[0].chapter
-    return Course(
-        folder=path.parent,
-        title=path.stem,
-        chapter=next(c for c in catalogue.CHAPTERS if c.slug == slug),
-        points={e.name: e.points for e in gradable if e.chapter == slug},
-        secret=secrets.token_hex(16),
-        imports=tuple(dict.fromkeys(["numpy", *imports])),
-    )
+    return {
+        "chapter": next(chapter.number for chapter in catalogue.CHAPTERS if chapter.slug == slug),
+        "points": [[e.name, e.points] for e in gradable if e.chapter == slug],
+    }

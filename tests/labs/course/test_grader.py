@@ -16,6 +16,7 @@ import pytest
 from bigmodel_edu.labs.course import grades as statuses
 from bigmodel_edu.labs.course.grader import grade_course
 from bigmodel_edu.labs.course.journal import Journal
+from bigmodel_edu.labs.course.sandbox import Outcome, Sandbox
 from bigmodel_edu.labs.course.settings import Course, CourseError, Limits, new_course
 
 SOFTMAX = """\
@@ -151,6 +152,22 @@ def test_the_results_are_never_the_course_folder_nor_the_submissions(lab, tmp_pa
         grade_course(lab, [tmp_path / "submissions"], tmp_path / "submissions")
     with pytest.raises(CourseError, match="is the course's own folder"):
         grade_course(lab, [tmp_path / "submissions"], lab.folder)
+
+
+def test_a_job_whose_server_was_lost_is_run_once_more(lab, tmp_path, monkeypatch):
+    hand_in(tmp_path / "submissions", "ada", notebook(SOFTMAX))
+    real, lost = Sandbox.run, []
+
+    def run(self, job):
+        if job.function == "softmax" and not lost:
+            lost.append(job)
+            return Outcome(b"", "lost", 0.0)
+        return real(self, job)
+
+    monkeypatch.setattr(Sandbox, "run", run)
+    (grade,) = grade_course(lab, [tmp_path / "submissions"], tmp_path / "out").grades
+    assert lost
+    assert grade.status == statuses.PASSED
 
 
 # Runs that were ended
