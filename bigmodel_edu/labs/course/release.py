@@ -117,7 +117,7 @@ def _rules(course: Course) -> str:
     packages, limits = ", ".join(["NumPy", *others]), course.limits
     return f"""\
 **What counts.** From this notebook your functions are taken, and with each of them the imports,
-functions, classes and constants that it needs. Nothing else runs when it is graded: no training,
+functions, classes and assignments that it needs. Nothing else runs when it is graded: no loops,
 no plots, no magics. You may import {packages} and Python's own library, but not `bigmodel_edu`,
 where the answers are. Each function may take {limits.seconds:g} seconds and
 {limits.memory_mb:g} MB. Every case that is right earns its share of the points.
