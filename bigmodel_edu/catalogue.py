@@ -70,6 +70,16 @@ def exercises() -> dict[str, Exercise]:
     return _gather("exercises", "EXERCISES")
 
 
+@cache
+def exercises_of(chapter: str) -> dict[str, Exercise]:
+    """Return a chapter's exercises by name, without importing any other chapter.
+
+    chapter: its slug; one that is not written has none.
+    """
+    is_written = chapter in [written.slug for written in written_chapters()]
+    return _in_chapter(chapter, "exercises", "EXERCISES") if is_written else {}
+
+
 def component(name: str) -> Component:
     """Return the component of that name; UnknownName suggests the nearest."""
     return _look_up("component", name, components())
@@ -83,12 +93,13 @@ def components_of(name: str) -> list[Component]:
 
 def exercise(name: str) -> Exercise:
     """Return the exercise of that name; UnknownName suggests the nearest."""
-    return _own_exercises.get(name) or _look_up("exercise", name, exercises())
+    own = exercises_of(name.partition(".")[0])
+    return own.get(name) or _own_exercises.get(name) or _look_up("exercise", name, exercises())
 
 
 def remember(exercise: Exercise) -> None:
     """Let an exercise that a notebook made itself be found by name, while its kernel lives."""
-    if exercise.name not in exercises():
+    if exercise.name not in exercises_of(exercise.chapter):
         _own_exercises[exercise.name] = exercise
 
 
@@ -98,15 +109,20 @@ _own_exercises: dict[str, Exercise] = {}
 def _gather(module: str, constant: str) -> dict:
     gathered = {}
     for chapter in written_chapters():
-        items = getattr(import_module(f"bigmodel_edu.{chapter.slug}.{module}"), constant)
-        for item in items:
-            if item.name in gathered or not item.name.startswith(f"{chapter.slug}."):
-                raise ValueError(
-                    f"{item.name!r} in {chapter.slug}/{module}.py is not a new name "
-                    f"beginning with {chapter.slug!r} and a dot."
-                )
-            gathered[item.name] = item
+        gathered |= _in_chapter(chapter.slug, module, constant)
     return gathered
+
+
+def _in_chapter(slug: str, module: str, constant: str) -> dict:
+    items = {}
+    for item in getattr(import_module(f"bigmodel_edu.{slug}.{module}"), constant):
+        if item.name in items or not item.name.startswith(f"{slug}."):
+            raise ValueError(
+                f"{item.name!r} in {slug}/{module}.py is not a new name beginning with {slug!r} "
+                "and a dot."
+            )
+        items[item.name] = item
+    return items
 
 
 def _look_up(kind: str, name: str, items: dict):

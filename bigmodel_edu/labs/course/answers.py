@@ -11,6 +11,7 @@ import re
 import symtable
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 MAX_CELLS = 10_000
 _RUNS_PYTHON = re.compile(r"%%(time|timeit|capture|prun|mem\w*)\b[^\n]*\n")
@@ -129,7 +130,7 @@ def _without_options(lines: list[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Statement:
-    """A statement that may be taken: its text, what it names, and what it refers to.
+    """A statement that may be taken: its text, and what it names.
 
     takes_all: `from x import *`, which may define anything.
     is_stub: a function whose body does nothing.
@@ -137,9 +138,19 @@ class _Statement:
 
     text: str
     names: frozenset[str]
-    needs: frozenset[str]
     takes_all: bool = False
     is_stub: bool = False
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The names that it looks up at the notebook's top level, now or when called.
+
+        None for what only the compiler finds wrong: a `return` in a class, say.
+        """
+        try:
+            return _referred(self.text)
+        except (SyntaxError, ValueError, RecursionError):
+            return frozenset()
 
 
 def _statements(cell: str) -> Iterator[_Statement]:
@@ -150,15 +161,9 @@ def _statements(cell: str) -> Iterator[_Statement]:
     for node in tree.body:
         if _is_taken(node):
             first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-            text = _text(lines, first, node)
-            try:
-                needs = _referred(text)
-            except (SyntaxError, ValueError, RecursionError):  # `return` in a class, say
-                continue
             yield _Statement(
-                text,
+                _text(lines, first, node),
                 names=frozenset(_bound(node)),
-                needs=needs,
                 takes_all=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
                 is_stub=isinstance(node, _DEFINITIONS) and _is_stub(node),
             )
@@ -262,16 +267,16 @@ def _without_stubs(statements: Iterable[_Statement]) -> Iterator[_Statement]:
 
 def _needed(statements: list[_Statement], name: str) -> frozenset[str]:
     """`name` and all that its definition refers to, directly or through others."""
-    needs: dict[str, set[str]] = {}
+    bind: dict[str, list[_Statement]] = {}
     for statement in statements:
         for bound in statement.names:
-            needs.setdefault(bound, set()).update(statement.needs)
+            bind.setdefault(bound, []).append(statement)
     everything, open_names = {name}, [name]
     while open_names:
-        referred = needs.get(open_names.pop(), set())
-        if referred & _LOOKS_UP_NAMES:
-            return frozenset(needs)
-        new = (referred & needs.keys()) - everything
+        needs = {need for statement in bind.get(open_names.pop(), ()) for need in statement.needs}
+        if needs & _LOOKS_UP_NAMES:
+            return frozenset(bind)
+        new = (needs & bind.keys()) - everything
         everything |= new
         open_names += new
     return frozenset(everything)

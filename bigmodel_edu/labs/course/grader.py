@@ -8,7 +8,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from bigmodel_edu import __version__
@@ -25,7 +24,7 @@ from bigmodel_edu.labs.course.journal import Journal, Key
 from bigmodel_edu.labs.course.pages import write_pages
 from bigmodel_edu.labs.course.referee import Referee
 from bigmodel_edu.labs.course.reports import write_reports
-from bigmodel_edu.labs.course.sandbox import Sandbox, find_holder
+from bigmodel_edu.labs.course.sandbox import Sandbox, find_sandbox
 from bigmodel_edu.labs.course.settings import FILE, Course, CourseError
 from bigmodel_edu.labs.course.submissions import Submission, Unreadable, collect
 from bigmodel_edu.labs.course.workshop import Workshop
@@ -70,20 +69,18 @@ def grade_course(
         raise CourseError(f"{out} holds the submissions: name another folder for the results.")
     submissions = collect(places, course, leave_out=(out, course.folder / FILE))
     tasks = [Task.of_course(course, exercise) for exercise in course.exercises]
-    with (
-        Workshop(course.imports, course.chapter.slug) as workshop,
-        Journal(out) as journal,
-        Referee(tasks) as referee,
-    ):
-        referee.start()
-        holder = find_holder(workshop, course.limits, allow_unconfined=allow_unconfined)
-        new_sandbox = partial(Sandbox, workshop, holder, course.limits)
-        run = _Run(tasks, journal, new_sandbox, referee, progress)
-        grades = run.all(submissions, workers or os.cpu_count() or 1)
+    with Journal(out) as journal, Referee(tasks) as referee:
+        referee.start()  # meanwhile the rest gets ready
+        with (
+            Workshop(course.imports, course.chapter.slug) as workshop,
+            find_sandbox(workshop, course.limits, allow_unconfined=allow_unconfined) as sandbox,
+        ):
+            run = _Run(tasks, journal, sandbox, referee, progress)
+            grades = run.all(submissions, workers or os.cpu_count() or 1)
     grades = _with_same_files_flagged(grades)
     pages = write_pages(course, grades, out)
     reports = write_reports(course, grades, out)
-    return Graded(tuple(grades), tuple(pages), tuple(reports), holder.words)
+    return Graded(tuple(grades), tuple(pages), tuple(reports), sandbox.holder.words)
 
 
 class _Run:
@@ -93,12 +90,12 @@ class _Run:
         self,
         tasks: Sequence[Task],
         journal: Journal,
-        new_sandbox: Callable[[], Sandbox],
+        sandbox: Sandbox,
         referee: Referee,
         progress: Callable[[int, int], None],
     ) -> None:
         self.tasks, self.journal, self.referee = tasks, journal, referee
-        self.new_sandbox, self.progress = new_sandbox, progress
+        self.sandbox, self.progress = sandbox, progress
         self.fingerprints = {task.exercise.name: _fingerprint(task) for task in tasks}
 
     def all(self, submissions: Sequence[Submission], workers: int) -> list[Grade]:
@@ -127,9 +124,9 @@ class _Run:
             waiting.put(submission)
         stop = threading.Event()
 
-        def work() -> None:
+        def work(sandbox: Sandbox) -> None:
             try:
-                with self.new_sandbox() as sandbox:
+                with sandbox:
                     while not stop.is_set():
                         submission = waiting.get_nowait()
                         grades = list(self._grades(submission, sandbox, stop))
@@ -139,9 +136,10 @@ class _Run:
             except BaseException as error:
                 results.put(error)
 
+        others = (self.sandbox.another() for _ in range(workers - 1))
         threads = [
-            threading.Thread(target=work, daemon=True)
-            for _ in range(min(workers, len(submissions)))
+            threading.Thread(target=work, args=(sandbox,), daemon=True)
+            for sandbox in [self.sandbox, *others][: len(submissions)]
         ]
         for thread in threads:
             thread.start()

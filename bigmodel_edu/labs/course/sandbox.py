@@ -138,19 +138,23 @@ def _sandbox_exec(readable: list[str]) -> list[str]:
     return ["sandbox-exec", "-p", profile]
 
 
-def find_holder(workshop: Workshop, limits: Limits, *, allow_unconfined: bool = False) -> Holder:
-    """Return the first way that holds all that `probe` tries; raise NotConfinable if none does.
+def find_sandbox(
+    workshop: Workshop, limits: Limits, *, allow_unconfined: bool = False
+) -> "Sandbox":
+    """Return a sandbox that holds all that `probe` tries; raise NotConfinable if there is none.
 
-    allow_unconfined: then take UNCONFINED instead of raising.
+    allow_unconfined: then return one that is UNCONFINED instead of raising.
     """
     tried = []
     for holder in holders():
-        doors = probe(workshop, holder, limits)
+        sandbox = Sandbox(workshop, holder, limits)
+        doors = probe(sandbox)
         if not doors:
-            return holder
+            return sandbox
+        sandbox.close()
         tried.append(f"{holder.words} leaves open: {', '.join(doors)}")
     if allow_unconfined and os.name == "posix":
-        return UNCONFINED
+        return Sandbox(workshop, UNCONFINED, limits)
     raise NotConfinable(
         "Nothing on this machine keeps the code of your students away from your files, the network "
         f"and other processes ({'; '.join(tried) or 'no way to do so was found'}). Grade on Linux "
@@ -185,7 +189,7 @@ def probe(secret, package, folder, process):
 """
 
 
-def probe(workshop: Workshop, holder: Holder, limits: Limits) -> list[str]:
+def probe(sandbox: "Sandbox") -> list[str]:
     """Try the doors from inside, as a submission would; return what stands open.
 
     When the process cannot even be run, that is what is returned.
@@ -199,8 +203,7 @@ def probe(workshop: Workshop, holder: Holder, limits: Limits) -> list[str]:
         os.chmod(secret, 0o644)
         package = str(PACKAGE / "catalogue.py")
         arguments = (secret, package, folder, os.getpid())
-        with Sandbox(workshop, holder, limits) as sandbox:
-            outcome = sandbox.run(Job(notebook, False, "probe", [(arguments, {})]))
+        outcome = sandbox.run(Job(notebook, False, "probe", [(arguments, {})]))
     try:
         return outcome.messages[1]["answer"]
     except (IndexError, KeyError, TypeError):
@@ -222,6 +225,10 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def another(self) -> "Sandbox":
+        """Return a sandbox of the same kind, for another thread."""
+        return Sandbox(self.workshop, self.holder, self.limits)
 
     def close(self) -> None:
         """Stop the process that waits for jobs."""

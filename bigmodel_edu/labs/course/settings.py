@@ -216,12 +216,11 @@ def _chapter(number: object) -> catalogue.Chapter:
 
 
 def _gradable(chapter: catalogue.Chapter) -> list[Exercise]:
-    everything = catalogue.exercises().values()
-    return [e for e in everything if e.chapter == chapter.slug and e.gradable]
+    return [e for e in catalogue.exercises_of(chapter.slug).values() if e.gradable]
 
 
 def _exercise(name: str, chapter: catalogue.Chapter) -> Exercise:
-    own = {e.name: e for e in catalogue.exercises().values() if e.chapter == chapter.slug}
+    own = catalogue.exercises_of(chapter.slug)
     full = name if name in own else f"{chapter.slug}.{name}"
     if full not in own:
         raise CourseError(

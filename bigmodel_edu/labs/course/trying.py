@@ -8,7 +8,7 @@ from bigmodel_edu.labs.course.grades import Grade
 from bigmodel_edu.labs.course.grading import Task, grade_exercise
 from bigmodel_edu.labs.course.referee import Referee
 from bigmodel_edu.labs.course.release import METADATA
-from bigmodel_edu.labs.course.sandbox import Sandbox, find_holder
+from bigmodel_edu.labs.course.sandbox import find_sandbox
 from bigmodel_edu.labs.course.settings import Course, CourseError, course_with_own_secret
 from bigmodel_edu.labs.course.submissions import collect
 from bigmodel_edu.labs.course.workshop import Workshop
@@ -25,10 +25,12 @@ def try_notebook(path: Path, imports: Sequence[str] = ()) -> list[Grade]:
     course = _course_of(path, imports)
     (submission,) = collect([path], course)
     content, tasks = submission.read(), [Task.of_course(course, e) for e in course.exercises]
-    with Workshop(course.imports, course.chapter.slug) as workshop:
-        holder = find_holder(workshop, course.limits, allow_unconfined=True)
-        with Sandbox(workshop, holder, course.limits) as sandbox, Referee(tasks) as referee:
-            return [grade_exercise(task, sandbox, referee, submission, content) for task in tasks]
+    with (
+        Referee(tasks) as referee,
+        Workshop(course.imports, course.chapter.slug) as workshop,
+        find_sandbox(workshop, course.limits, allow_unconfined=True) as sandbox,
+    ):
+        return [grade_exercise(task, sandbox, referee, submission, content) for task in tasks]
 
 
 def _course_of(path: Path, imports: Sequence[str]) -> Course:

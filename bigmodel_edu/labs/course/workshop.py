@@ -81,11 +81,10 @@ class Workshop:
 
 def _files_of_packages(names: Iterable[str]) -> Iterator[Path]:
     """The folders and files that these packages, and the packages that they need, consist of."""
-    distributions = metadata.packages_distributions()
     waiting, seen = [], set()
     for name in names:
-        if name in distributions:
-            waiting += distributions[name]
+        if distributions := _distributions_with(name):
+            waiting += distributions
         elif name not in sys.stdlib_module_names:
             if util.find_spec(name) is None:
                 raise CourseError(
@@ -100,6 +99,16 @@ def _files_of_packages(names: Iterable[str]) -> Iterator[Path]:
         seen.add(distribution)
         yield from _top_level_files(distribution)
         waiting += _requirements(distribution)
+
+
+def _distributions_with(module: str) -> list[str]:
+    """The distributions that a module comes from."""
+    try:  # most are named as their module is; to look into all of them takes half a second
+        if module in {path.stem for path in _top_level_files(module)}:
+            return [module]
+    except metadata.PackageNotFoundError:
+        pass
+    return metadata.packages_distributions().get(module, [])
 
 
 def _file_of_module(name: str) -> Path:

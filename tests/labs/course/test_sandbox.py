@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from bigmodel_edu.labs.course import confinement, sandbox
-from bigmodel_edu.labs.course.sandbox import UNCONFINED, Job, NotConfinable, Sandbox, find_holder
+from bigmodel_edu.labs.course.sandbox import UNCONFINED, Job, NotConfinable, Sandbox, find_sandbox
 from bigmodel_edu.labs.course.settings import CourseError, Limits
 from bigmodel_edu.labs.course.workshop import PACKAGE, Workshop
 
@@ -35,7 +35,8 @@ def workshop():
 @pytest.fixture(scope="module", params=HOLDERS, ids=lambda holder: holder.words.partition(",")[0])
 def held(request, workshop):
     """A sandbox for each way that holds on this machine."""
-    doors = sandbox.probe(workshop, request.param, Limits())
+    with Sandbox(workshop, request.param, Limits()) as tried:
+        doors = sandbox.probe(tried)
     if doors and "does not run here" in doors[0]:
         pytest.skip(doors[0])
     assert not doors
@@ -348,7 +349,7 @@ def test_the_end_of_the_grader_ends_what_it_runs(workshop, tmp_path):
     """Killed without a word, it leaves nobody behind."""
     code = """
 import sys
-from bigmodel_edu.labs.course.sandbox import Sandbox, find_holder, Job
+from bigmodel_edu.labs.course.sandbox import Job, find_sandbox
 from bigmodel_edu.labs.course.settings import Limits
 from bigmodel_edu.labs.course.workshop import Workshop
 import json
@@ -356,7 +357,7 @@ loop = "def f():\\n    while True: pass"
 notebook = json.dumps({"cells": [{"cell_type": "code", "source": loop}]})
 with Workshop() as workshop:
     print(workshop.folder, flush=True)
-    held = Sandbox(workshop, find_holder(workshop, Limits()), Limits(seconds=100))
+    held = find_sandbox(workshop, Limits(seconds=100))
     print("running", flush=True)
     held.run(Job(notebook.encode(), False, "f", [((), {})]))
 """
@@ -379,16 +380,17 @@ with Workshop() as workshop:
 
 
 def test_two_sandboxes_do_not_disturb_each_other(workshop):
-    holder = find_holder(workshop, Limits())
     found = []
 
-    def work(body: str) -> None:
-        with Sandbox(workshop, holder, Limits(seconds=3)) as held:
+    def work(held: Sandbox, body: str) -> None:
+        with held:
             for _ in range(20):
                 found.append(answers(held.run(job(f"def f(): return {body}")))[:1])
 
+    first = find_sandbox(workshop, Limits(seconds=3))
     threads = [
-        threading.Thread(target=work, args=(body,)) for body in ("5", "__import__('os')._exit(1)")
+        threading.Thread(target=work, args=pair)
+        for pair in ((first, "5"), (first.another(), "__import__('os')._exit(1)"))
     ]
     for thread in threads:
         thread.start()
@@ -404,11 +406,12 @@ def test_two_sandboxes_do_not_disturb_each_other(workshop):
 def test_where_nothing_holds_nothing_runs(workshop, monkeypatch):
     monkeypatch.setattr(sandbox, "holders", lambda: iter([UNCONFINED]))
     with pytest.raises(NotConfinable, match=r"leaves open: .*reading files.* --allow-unconfined"):
-        find_holder(workshop, Limits())
-    assert find_holder(workshop, Limits(), allow_unconfined=True) is UNCONFINED
+        find_sandbox(workshop, Limits())
+    allowed = find_sandbox(workshop, Limits(), allow_unconfined=True)
+    assert allowed.holder is UNCONFINED
     monkeypatch.setattr(sandbox, "holders", lambda: iter([]))
     with pytest.raises(NotConfinable, match="no way to do so was found"):
-        find_holder(workshop, Limits())
+        find_sandbox(workshop, Limits())
 
 
 def test_unconfined_it_still_ends_in_time_and_tells_arrays(workshop):
@@ -425,7 +428,7 @@ def test_a_package_that_is_not_installed_is_named():
 def test_a_package_that_the_course_allows_can_be_imported():
     with (
         Workshop(("numpy", "scipy")) as workshop,
-        Sandbox(workshop, find_holder(workshop, Limits()), Limits()) as held,
+        find_sandbox(workshop, Limits()) as held,
     ):
         assert run(held, "from scipy.special import expit\nreturn expit(0.0)") == 0.5
         assert run(held, "import torch")["error"]["type"] == "ModuleNotFoundError"
