@@ -28,9 +28,9 @@ from .training import Trainer, early_stopping, predict
 # --- one neuron ------------------------------------------------------------------------------
 
 
-def neuron(a: Array, w: Array, b: float) -> float:
-    """Return σ(w · a + b)."""
-    return sigmoid(w @ a + b)
+def neuron(x: Array, w: Array, b: float) -> float:
+    """Return σ(w · x + b)."""
+    return sigmoid(w @ x + b)
 
 
 NEURON = Exercise(
@@ -45,23 +45,23 @@ NEURON = Exercise(
     ],
     mistakes=(
         Mistake(
-            lambda a, w, b: w @ a + b,
+            lambda x, w, b: w @ x + b,
             "You returned z, the weighted sum; the neuron's output is σ(z).",
         ),
-        Mistake(lambda a, w, b: sigmoid(w @ a), "The bias b is missing from the weighted sum."),
+        Mistake(lambda x, w, b: sigmoid(w @ x), "The bias b is missing from the weighted sum."),
         Mistake(
-            lambda a, w, b: 1 / (1 + np.exp(w @ a + b)),
+            lambda x, w, b: 1 / (1 + np.exp(w @ x + b)),
             "You computed 1 / (1 + e^z), which falls as z grows; the sigmoid has e^(-z).",
         ),
         Mistake(
-            lambda a, w, b: sigmoid(w * a + b),
-            "You multiplied element by element and did not add up: w · a is one number, w @ a.",
+            lambda x, w, b: sigmoid(w * x + b),
+            "You multiplied element by element and did not add up: w · x is one number, w @ x.",
         ),
     ),
     hints=(
         "First the weighted sum z: multiply each input by its weight, add up, add the bias.",
-        "`w @ a` is the sum of the products. σ(z) = 1 / (1 + e^(-z)), and np.exp is e^….",
-        "return 1 / (1 + np.exp(-(w @ a + b)))",
+        "`w @ x` is the sum of the products. σ(z) = 1 / (1 + e^(-z)), and np.exp is e^….",
+        "return 1 / (1 + np.exp(-(w @ x + b)))",
     ),
 )
 

@@ -60,4 +60,5 @@ def exercise():
 def listed(exercise, monkeypatch):
     """The exercise, listed in the catalogue."""
     monkeypatch.setattr(catalogue, "exercises", lambda: {exercise.name: exercise})
+    monkeypatch.setattr(catalogue, "exercises_of", lambda chapter: {exercise.name: exercise})
     return exercise

@@ -1,5 +1,7 @@
 """What chapters and solutions have to keep to, whatever they are about."""
 
+import ast
+import inspect
 from pathlib import Path
 
 import jupytext
@@ -37,6 +39,16 @@ def test_the_code_cell_after_a_stub_checks_its_function_and_nothing_else(untouch
     for position, name in tagged(untouched, "stub:"):
         following = next(c for c in untouched.cells[position + 1 :] if c.cell_type == "code")
         assert following.source == f'check("{name}", {catalogue.exercise(name).function})'
+
+
+def test_a_stub_names_its_arguments_as_the_reference_does(untouched):
+    """Feedback shows a call by the names of the reference's arguments."""
+    for position, name in tagged(untouched, "stub:"):
+        exercise = catalogue.exercise(name)
+        for node in ast.parse(untouched.cells[position].source).body:
+            if isinstance(node, ast.FunctionDef) and node.name == exercise.function:
+                own = [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
+                assert own == list(inspect.signature(exercise.reference).parameters), name
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("untouched", "stub:"), ("solutions", "answer:")])
