@@ -161,6 +161,8 @@ def _confine(setup: dict, limits: dict, keep: set[int]) -> None:
     os.chdir("/")
     if "uid" in setup:
         confinement.drop_privileges(setup["uid"], setup["gid"], setup["keep_reading"])
+    if not setup["once"]:
+        confinement.die_with(setup["server"])
     confinement.apply_limits(int(limits["memory"]), limits["seconds"])
     if rules is not None or setup["seccomp"]:
         confinement.no_new_privileges()
@@ -190,6 +192,7 @@ def serve(setup: dict, control: socket.socket) -> None:
     """Fork a process for every job that comes over `control`, until it is closed."""
     import confinement
 
+    setup["server"] = os.getpid()
     if setup["landlock"]:
         setup["rules"] = confinement.landlock_rules(setup["readable"])
     while True:

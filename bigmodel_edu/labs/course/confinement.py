@@ -22,7 +22,8 @@ from collections.abc import Iterable
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 8, 22, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 1, 4, 8
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
 
 
 class NotConfined(OSError):
@@ -301,6 +302,13 @@ def drop_privileges(uid: int, gid: int, keep_reading: bool) -> None:
     data = struct.pack("<6I", kept, kept, 0, 0, 0, 0)
     if hasattr(_libc, "capset"):
         _call("capset", _libc.capset(header, data))
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends; a change of user would forget it again."""
+    _prctl("death with its parent", PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended before
+        os._exit(1)
 
 
 def quiet_signals() -> None:

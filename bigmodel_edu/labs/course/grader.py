@@ -23,7 +23,7 @@ from bigmodel_edu.labs.course.grading import Result, Task, as_grade, digest_of, 
 from bigmodel_edu.labs.course.journal import Journal, Key
 from bigmodel_edu.labs.course.pages import write_pages
 from bigmodel_edu.labs.course.referee import Referee
-from bigmodel_edu.labs.course.reports import write_reports
+from bigmodel_edu.labs.course.reports import expect_no_other, write_reports
 from bigmodel_edu.labs.course.sandbox import Sandbox, find_sandbox
 from bigmodel_edu.labs.course.settings import FILE, Course, CourseError
 from bigmodel_edu.labs.course.submissions import Submission, Unreadable, collect
@@ -65,8 +65,15 @@ def grade_course(
     out = Path(out)
     if out.resolve() == course.folder.resolve():
         raise CourseError(f"{out} is the course's own folder: name another one for the results.")
-    if out.resolve() in {Path(place).resolve() for place in places}:
+    resolved = {Path(place).resolve() for place in places}
+    if out.resolve() in resolved:
         raise CourseError(f"{out} holds the submissions: name another folder for the results.")
+    if course.folder.resolve() in resolved:
+        raise CourseError(
+            f"{course.folder} is the course's own folder: name the folder that holds the "
+            "submissions."
+        )
+    expect_no_other(course, out)
     submissions = collect(places, course, leave_out=(out, course.folder / FILE))
     tasks = [Task.of_course(course, exercise) for exercise in course.exercises]
     with Journal(out) as journal, Referee(tasks) as referee:

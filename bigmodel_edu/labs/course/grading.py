@@ -181,8 +181,7 @@ def _result(
     line = _text(_as_dict(answers[first].get("error")), "line")
     failure = explain(cases[: len(verdicts)], verdicts, mistake, called, line)
     fault = _fault_in_words(task, faults) if attempts[first].error else ""
-    if not fault and type(attempts[first].error).__name__ in _IMPORT_ERRORS:
-        fault = _what_can_be_imported(task)
+    fault = fault or _about(task, attempts[first].error)
     message = " ".join(filter(None, (stop, _as_sentence(failure.message), fault)))
     words = mistake.message if mistake else ""
     return replace(found, message=message, details=failure.details, mistake=words)
@@ -285,6 +284,20 @@ def _fault_in_words(task: Task, faults: Sequence[dict]) -> str:
 
 
 _IMPORT_ERRORS = ("ModuleNotFoundError", "ImportError")
+
+
+def _about(task: Task, error: Exception | None) -> str:
+    """What a student has to know who meets an error here and not in the notebook, or ""."""
+    name = type(error).__name__
+    if name in _IMPORT_ERRORS:
+        return _what_can_be_imported(task)
+    return _WHAT_IS_TAKEN if name == "NameError" else ""
+
+
+_WHAT_IS_TAKEN = (
+    "From a notebook the imports, functions, classes and assignments to a name are taken that the "
+    "function needs, and nothing else: what a loop or a call outside of functions does is missing."
+)
 
 
 def _what_can_be_imported(task: Task) -> str:

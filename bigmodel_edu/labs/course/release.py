@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from bigmodel_edu.lab import find_book
 from bigmodel_edu.labs.course.output import OutputError, number, write
 from bigmodel_edu.labs.course.settings import Course, CourseError, public_entries
+from bigmodel_edu.labs.course.workshop import expect_installed
 from bigmodel_edu.labs.display import counted
 from bigmodel_edu.labs.exercise import Exercise
 from bigmodel_edu.labs.notebooks import STUB, read_notebook
@@ -44,7 +45,7 @@ def release(course: Course, folder: Path | str, force: bool = False) -> list[Pat
 
 
 def write_all(texts: dict[Path, str], force: bool) -> list[Path]:
-    """Write files; where one of them was changed since, none, and raise CourseError."""
+    """Write files; where one of them holds something else, none, and raise CourseError."""
     for path, text in texts.items():
         if os.path.lexists(path) and not force and not _holds(path, text):
             raise CourseError(
@@ -69,6 +70,7 @@ def _holds(path: Path, text: str) -> bool:
 
 def lab_notebook(course: Course) -> NotebookNode:
     """Return the notebook that students get; the same course gives the same notebook."""
+    expect_installed(course.imports)
     cells = [title_cell(course), new_code_cell(SETUP, id="setup")]
     for task in tasks(course):
         own = task.exercise.name.partition(".")[2]

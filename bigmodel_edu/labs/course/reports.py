@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from bigmodel_edu.labs.course.grades import PASSED, Grade
 from bigmodel_edu.labs.course.output import legible, number, write
-from bigmodel_edu.labs.course.settings import Course
+from bigmodel_edu.labs.course.settings import Course, CourseError
 from bigmodel_edu.labs.course.summary import Student, students_of
 
 # What makes a spreadsheet take a text for a formula, wide forms included:
@@ -41,6 +41,20 @@ def write_reports(course: Course, grades: Sequence[Grade], folder: Path) -> list
         "junit.xml": _junit(course, students),
     }
     return [write(folder / name, text) for name, text in texts.items()]
+
+
+def expect_no_other(course: Course, folder: Path) -> None:
+    """Raise CourseError when the folder holds the results of another course."""
+    try:
+        entry = json.loads((folder / "grades.json").read_text(encoding="utf-8"))
+        title, chapter = entry["course"], entry["chapter"]
+    except (OSError, ValueError, LookupError, TypeError):  # none, or not ours
+        return
+    if (title, chapter) != (legible(course.title), course.chapter.number):
+        raise CourseError(
+            f"{folder} holds the results of {title!r} (chapter {chapter}), and not of "
+            f"{course.title!r} (chapter {course.chapter.number}): name another folder with -o."
+        )
 
 
 # CSV

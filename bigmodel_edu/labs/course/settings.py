@@ -16,6 +16,8 @@ FILE = "course.toml"
 MOST = 10**9
 """Largest number of points, seconds or megabytes: what is larger is a slip of the hand."""
 _AT_MOST = f", at most {MOST:,}"
+LEAST_MEMORY_MB = 200
+"""What Python and NumPy take for themselves, and a little more."""
 
 
 class CourseError(BookError, ValueError):
@@ -112,6 +114,11 @@ def read_course(folder: Path | str) -> Course:
             f"There is no {path}: make a course with `bigmodel lab new {path.parent} --chapter 1`, "
             "or name the folder of the one that you have (for `grade`, with --course)."
         ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise CourseError(
+            f"{path} is no valid TOML: {error}. Texts stand in quotation marks, lists in [ ], and "
+            "each setting on a line of its own."
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CourseError(f"{path} cannot be read: {reason}.") from error
@@ -285,4 +292,10 @@ def _limits(entries: object) -> Limits:
             raise CourseError(
                 f"[limits]: {name} = {value!r}: a positive number was expected{_AT_MOST}."
             )
-    return Limits(**entries)
+    limits = Limits(**entries)
+    if limits.memory_mb < LEAST_MEMORY_MB:
+        raise CourseError(
+            f"[limits]: memory_mb = {limits.memory_mb!r}: at least {LEAST_MEMORY_MB} was expected, "
+            "since Python and NumPy take most of that themselves."
+        )
+    return limits

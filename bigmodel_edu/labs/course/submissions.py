@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bigmodel_edu.errors import BookError
 from bigmodel_edu.labs.course.grades import LATE, TWO_NOTEBOOKS
+from bigmodel_edu.labs.course.journal import FILE as JOURNAL
 from bigmodel_edu.labs.course.settings import Course, CourseError
 
 MAX_NOTEBOOK = 64_000_000  # bytes; of a zip file in a student's zip file as well
@@ -101,17 +102,17 @@ def collect(
     for place in map(Path, places):
         for student, found in _students(place, left_out, course.chapter.notebook):
             first = came_from.setdefault(student, place)
-            if first != place and ".zip" in (first.suffix.lower(), place.suffix.lower()):
-                raise CourseError(  # a student's zip file may hold a folder with another's name
+            if first != place:  # a student's zip file may hold a folder with another's name
+                raise CourseError(
                     f"{student!r} comes from {first} and from {place}: name only one of them, or "
-                    "put the zip files of single students into a folder and name that."
+                    "put all students' folders and files into one folder and name that."
                 )
             files.setdefault(student, []).extend(found)
-    if not files:
-        raise CourseError(
-            f"No notebook was found in {', '.join(map(str, places))}: one folder, one .ipynb or "
-            ".md file or one zip file per student was expected."
-        )
+        if place not in came_from.values():
+            raise CourseError(
+                f"No notebook was found in {place}: one folder, one .ipynb or .md file or one zip "
+                "file per student was expected; name the folder or zip file that holds them all."
+            )
     return [_chosen(student, files[student], course) for student in sorted(files)]
 
 
@@ -156,12 +157,17 @@ def _students(
         raise CourseError(f"There is no {place}: a folder, a zip file or a notebook was expected.")
     name = place.absolute().name
     if place.is_dir():
-        files = _in_folder(place, leave_out)
+        files = list(_in_folder(place, leave_out))
+        while wrapper := _wrapper(files, name, handed_out):
+            place = place / wrapper
+            files = list(_in_folder(place, leave_out))
     elif place.suffix.lower() in _NOTEBOOKS:
         files, name = [_on_disk(place, (place.name,))], place.absolute().parent.name
     elif place.is_file() and zipfile.is_zipfile(place):
         name = place.stem
-        files = _without_wrapper(list(_in_archive(lambda: place, ())), name, handed_out)
+        files = list(_in_archive(lambda: place, ()))
+        if wrapper := _wrapper(files, name, handed_out):
+            files = [replace(f, parts=f.parts[1:]) for f in files if f.parts[0] == wrapper]
     else:
         raise CourseError(f"{place} is neither a folder nor a zip file nor a notebook.")
     students: dict[str, list[_File]] = {}
@@ -185,19 +191,21 @@ def _student(file: _File) -> str:
     return unicodedata.normalize("NFC", first)
 
 
-def _without_wrapper(files: list[_File], stem: str, handed_out: str) -> list[_File]:
-    """Leave out the one folder in which a zip file's folders may lie: it is no student."""
+def _wrapper(files: list[_File], place: str, handed_out: str) -> str:
+    """Return the one folder in which all students' folders or notebooks lie, "" if none is."""
     own = [file for file in files if _student(file)]
     tops = {file.parts[0] for file in own}
-    in_top = [file for file in own if len(file.parts) == 2 and file.suffix in _NOTEBOOKS]
+    notebooks = [file for file in own if file.suffix in _NOTEBOOKS]
+    in_top = [file for file in notebooks if len(file.parts) == 2]
     is_student = any(os.path.splitext(file.name)[0] == handed_out for file in in_top)
     if len(tops) != 1 or is_student or any(len(file.parts) == 1 for file in own):
-        return files
-    has_folders = any(len(file.parts) > 2 and file.suffix in _NOTEBOOKS for file in own)
-    has_many = sum(file.suffix == ".ipynb" for file in in_top) > 1
-    if has_folders or has_many or tops == {stem}:
-        return [replace(file, parts=file.parts[1:]) for file in own]
-    return files
+        return ""
+    (top,) = tops
+    if top.lower().endswith(".zip"):  # a student's
+        return ""
+    folders = {file.parts[1] for file in notebooks if len(file.parts) > 2}
+    has_many = len(folders) > 1 or sum(file.suffix == ".ipynb" for file in in_top) > 1
+    return top if has_many or top == place else ""
 
 
 # Files on the disk
@@ -214,7 +222,8 @@ def _in_folder(folder: Path, leave_out: set[str]) -> Iterator[_File]:
             continue
         if entry.is_dir(follow_symlinks=False):
             found = [f for _, f in zip(range(MAX_FILES), _beneath(entry), strict=False)]
-            yield from found or [_placeholder((entry.name, ""))]
+            if found or not os.path.exists(os.path.join(entry.path, JOURNAL)):  # older results
+                yield from found or [_placeholder((entry.name, ""))]
         else:
             yield from _one_file(entry, (entry.name,))
 

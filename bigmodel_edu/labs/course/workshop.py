@@ -31,6 +31,7 @@ class Workshop:
     """
 
     def __init__(self, imports: Sequence[str] = ("numpy",), chapter: str = "") -> None:
+        expect_installed(imports)
         self.imports = tuple(imports)
         self.folder = Path(tempfile.mkdtemp(prefix="bigmodel-grading-"))
         try:
@@ -79,6 +80,16 @@ class Workshop:
                 link.symlink_to(path)
 
 
+def expect_installed(imports: Iterable[str]) -> None:
+    """Raise CourseError when a package that may be imported is not installed."""
+    for name in imports:
+        if name not in sys.stdlib_module_names and util.find_spec(name) is None:
+            raise CourseError(
+                f"The course allows to import {name!r}, which is not installed here: install it "
+                f"(pip install {name}) or take it off `imports`."
+            )
+
+
 def _files_of_packages(names: Iterable[str]) -> Iterator[Path]:
     """The folders and files that these packages, and the packages that they need, consist of."""
     waiting, seen = [], set()
@@ -86,11 +97,6 @@ def _files_of_packages(names: Iterable[str]) -> Iterator[Path]:
         if distributions := _distributions_with(name):
             waiting += distributions
         elif name not in sys.stdlib_module_names:
-            if util.find_spec(name) is None:
-                raise CourseError(
-                    f"The course allows to import {name!r}, which is not installed here: install "
-                    f"it (pip install {name}) or take it off `imports`."
-                )
             yield _file_of_module(name)
     while waiting:
         distribution = waiting.pop()

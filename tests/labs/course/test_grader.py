@@ -152,6 +152,20 @@ def test_the_results_are_never_the_course_folder_nor_the_submissions(lab, tmp_pa
         grade_course(lab, [tmp_path / "submissions"], tmp_path / "submissions")
     with pytest.raises(CourseError, match="is the course's own folder"):
         grade_course(lab, [tmp_path / "submissions"], lab.folder)
+    with pytest.raises(CourseError, match="own folder: name the folder that holds the subm"):
+        grade_course(lab, [lab.folder], tmp_path / "out")
+
+
+def test_the_results_of_another_course_are_not_written_over(lab, tmp_path):
+    hand_in(tmp_path / "submissions", "ada", notebook(SOFTMAX))
+    grade_course(lab, [tmp_path / "submissions"], tmp_path / "out")
+    before = (tmp_path / "out" / "grades.csv").read_bytes()
+    other = replace(lab, title="Another lab", points={"neural_nets.neuron": 1})
+    with pytest.raises(CourseError, match=r"holds the results of '.*' .*, and not of 'Another lab"):
+        grade_course(other, [tmp_path / "submissions"], tmp_path / "out")
+    assert (tmp_path / "out" / "grades.csv").read_bytes() == before
+    (tmp_path / "out" / "grades.json").write_text("[]")
+    grade_course(other, [tmp_path / "submissions"], tmp_path / "out")
 
 
 def test_a_job_whose_server_was_lost_is_run_once_more(lab, tmp_path, monkeypatch):

@@ -246,6 +246,12 @@ def test_an_import_inside_the_function_is_explained(task):
     assert result.message.endswith("can be imported here, and not bigmodel_edu.")
 
 
+def test_a_name_that_nothing_defines_is_explained(task):
+    result = judged(task, *[error("NameError", "name 'TABLE' is not defined")] * 4)
+    assert "what a loop or a call outside of functions does is missing" in result.message
+    assert "outside" not in judged(task, *[error("ValueError", "no")] * 4).message
+
+
 def test_running_out_of_memory_is_a_limit_that_was_broken(task):
     result = judged(task, right(task)[0], right(task)[1], *[error("MemoryError")] * 2)
     assert (result.status, result.points) == (statuses.STOPPED, 2)

@@ -141,7 +141,7 @@ def test_no_markup_is_left_that_only_the_book_knows(course):
 def test_equations_are_brought_along_and_numbered(course):
     course = replace(course, points={"neural_nets.adam_step": 1, "neural_nets.neuron": 1})
     first, second = (c.source for c in lab_notebook(course).cells if c.source.startswith("## "))
-    assert "raw averages of (1)" in first
+    assert "raw averages\nof (1)" in first
     assert "Equation (1):\n\n$$\nm_t" in first
     assert "equation (2)" in second
     assert r"\sigma(z)" in second
@@ -263,6 +263,13 @@ def test_checks_in_the_release_still_tell_what_is_wrong(course):
     wrong = [s.replace("def softmax(z): ...", "def softmax(z): return z") for s in sources]
     with pytest.raises(CheckFailed):
         execute(wrong)
+
+
+def test_a_package_that_is_not_there_is_told_before_anything_is_handed_out(course, tmp_path):
+    course = replace(course, imports=("numpy", "scpy"))
+    with pytest.raises(CourseError, match="'scpy', which is not installed here: install it"):
+        release(course, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_release_finds_the_book_from_anywhere(course, tmp_path, monkeypatch):

@@ -338,6 +338,27 @@ def test_no_process_is_left(workshop):
         time.sleep(0.05)
 
 
+def test_the_end_of_the_server_ends_what_it_runs(held):
+    if not held.holder.forks:
+        pytest.skip("every job has a process of its own")
+    waiting = held.another()
+    waiting.limits = Limits(seconds=60)
+    runner = threading.Thread(
+        target=waiting.run, args=(job("import time\ndef f():\n    time.sleep(60)"),)
+    )
+    runner.start()
+    deadline = time.monotonic() + 10
+    while not (waiting._server and psutil.Process(waiting._server.process.pid).children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (running,) = psutil.Process(waiting._server.process.pid).children()
+    time.sleep(0.5)  # it has given up its rights by now
+    waiting._server.process.kill()
+    runner.join(10)
+    assert not runner.is_alive()
+    assert running.wait(5) is None  # gone: raises TimeoutExpired else
+
+
 def cmdline_of(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()

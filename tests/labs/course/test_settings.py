@@ -175,14 +175,18 @@ def test_without_limits_the_usual_ones_hold(lab):
 
 
 WRONG = [
-    ('title = "Neural nets"', "title = ", "cannot be read"),
+    (
+        'title = "Neural nets"',
+        "title = ",
+        "is no valid TOML: Invalid value .* Texts stand in quotation",
+    ),
     ("chapter = 1", "chapter = 3", "chapter is 3; the chapters that are ready"),
     ("chapter = 1", "", "the setting 'chapter' is missing"),
     ("chapter = 1", 'chapter = "1"', "chapter is '1'"),
     ("chapter = 1", "chapter = [1]", r"chapter is \[1\]"),
     ('title = "Neural nets"', "title = 5", "title = 5: a text in quotation marks was expected"),
     ('title = "Neural nets"', 'title = ["a"]', "a text in quotation marks was expected"),
-    ("chapter = 1", "chapter = 1\nchapter = 1", "cannot be read: Cannot overwrite a value"),
+    ("chapter = 1", "chapter = 1\nchapter = 1", "is no valid TOML: Cannot overwrite a value"),
     ("secret = ", "secret = 5 # ", "secret must be a text"),
     ("softmax = 2", f"softmax = 1{'0' * 5000}", "cannot be read: Exceeds the limit"),
     ("softmax = 2", f"softmax = {'[' * 5000}", "cannot be read"),
@@ -219,6 +223,7 @@ WRONG = [
     ("seconds = 10", 'seconds = "10"', "a positive number was expected"),
     ("seconds = 10", "seconds = -1", "a positive number was expected"),
     ("seconds = 10", f"seconds = 1{'0' * 400}", "a positive number was expected, at most"),
+    ("memory_mb = 1000", "memory_mb = 199", r"memory_mb = 199: at least 200 was expected"),
     ("seconds = 10", "minutes = 10", "'minutes' is no limit; the limits are seconds"),
 ]
 
@@ -228,7 +233,7 @@ def test_a_wrong_setting_is_one_sentence_that_names_the_file(lab, old, new, word
     with pytest.raises(CourseError, match=words) as caught:
         read_course(edited(lab, old, new))
     assert str(lab / FILE) in str(caught.value)
-    assert "\n" not in str(caught.value).strip() or "cannot be read" in str(caught.value)
+    assert "\n" not in str(caught.value).strip() or "valid TOML" in str(caught.value)
 
 
 def test_a_short_secret_and_none_are_refused(lab):

@@ -142,12 +142,50 @@ def test_single_notebooks(course, folder):
     assert [s.student for s in found] == ["Ada", "Bob"]
 
 
-def test_a_student_in_two_places_hands_in_once(course, folder, tmp_path):
-    put(folder / "Ada" / NAME, "old", when=1)
-    put(tmp_path / "later" / "Ada" / NAME, "new", when=2)
-    (found,) = collect([folder, tmp_path / "later"], course)
-    assert found.read() == b"new"
-    assert found.flags == (statuses.TWO_NOTEBOOKS,)
+def test_a_student_comes_from_one_place(course, folder, tmp_path):
+    """As when a shell gives submissions/* and each student's folder holds a folder lab1."""
+    put(folder / "Ada" / "lab1" / NAME)
+    put(folder / "Bob" / "lab1" / NAME)
+    with pytest.raises(CourseError, match=r"'lab1' comes from .*Ada and from .*Bob: name only one"):
+        collect(sorted(folder.iterdir()), course)
+    assert names(collect([folder], course)).keys() == {"Ada", "Bob"}
+
+
+@pytest.mark.parametrize("inside", ["all", "submissions", "submissions/all"])
+@pytest.mark.parametrize(
+    "files", [(f"Ada/{NAME}", f"Bob/x/{NAME}"), ("Ada.ipynb", "Bob.ipynb"), (f"Ada/lab1/{NAME}",)]
+)
+def test_a_folder_around_all_is_no_student(course, folder, inside, files):
+    for file in files:
+        put(folder / inside / file)
+    (folder / inside / "Eve").mkdir()
+    is_told_apart = len(files) > 1 or inside == "submissions"
+    students = {Path(file).parts[0].partition(".")[0] for file in files}
+    found = names(collect([folder], course)).keys()
+    assert found == (students | {"Eve"} if is_told_apart else {"all"})
+
+
+@pytest.mark.parametrize("file", [f"Ada/lab1/{NAME}", f"Ada/{NAME}", "Ada/mine.ipynb"])
+def test_one_student_alone_in_a_folder_is_no_wrapper(course, folder, file):
+    """As in nbgrader's folder `submitted`."""
+    put(folder / file)
+    assert names(collect([folder], course)) == {"Ada": file}
+
+
+def test_one_zip_file_alone_in_a_folder_is_a_students(course, folder):
+    entries = {f"Ada/{NAME}": "", f"Bob/{NAME}": ""}
+    (folder / "Eve.zip").write_bytes(zipped(entries))
+    assert names(collect([folder], course)).keys() == {"Eve"}
+
+
+def test_older_results_are_no_student(course, folder):
+    put(folder / "Ada" / NAME)
+    put(folder / "results" / "journal.jsonl")
+    put(folder / "results" / "students" / "Ada.html")
+    (folder / "empty").mkdir()
+    put(folder / "Eve" / NAME)
+    put(folder / "Eve" / "journal.jsonl")
+    assert names(collect([folder], course)).keys() == {"Ada", "Eve", "empty"}
 
 
 def test_nobody_hands_in_for_another_with_a_zip_file(course, folder):
@@ -192,7 +230,8 @@ def test_one_name_in_two_unicode_forms_is_one_student(course, folder):
 def test_which_of_several_notebooks_counts(course, folder, files, counts, two):
     for name, when in files.items():
         put(folder / "Ada" / name, when=when)
-    (found,) = collect([folder], course)
+    put(folder / "Bob" / NAME)
+    found, _ = collect([folder], course)
     assert found.notebook == f"Ada/{counts}"
     assert found.flags == (statuses.TWO_NOTEBOOKS,) * two
 
@@ -564,5 +603,8 @@ def test_places_that_hold_nothing_are_one_sentence(course, folder, name):
     put(folder / "text.txt")
     with pytest.raises(CourseError, match=r"There is no .*nowhere|text\.txt is neither"):
         collect([folder / name], course)
-    with pytest.raises(CourseError, match="No notebook was found in"):
+    with pytest.raises(CourseError, match=r"No notebook was found in .*submissions: one folder"):
         collect([folder], course)
+    put(folder.parent / "Ada.ipynb")
+    with pytest.raises(CourseError, match=r"No notebook was found in .*submissions: one folder"):
+        collect([folder.parent / "Ada.ipynb", folder], course)
