@@ -96,6 +96,12 @@ def test_what_a_function_does_not_need_is_left(cells):
     assert "bad" not in namespace
 
 
+def test_what_only_the_compiler_refuses_is_no_reason_to_stop():
+    found = answer(ipynb("def f(): return 5", "class f:\n    return g()"), False, "f")
+    assert found.found
+    assert found.source == "def f(): return 5\n\nclass f:\n    return g()"
+
+
 def test_nothing_is_found_where_nothing_is():
     assert not answer(ipynb("g = 1"), False, "f").found
     assert not answer(ipynb(), False, "f").found

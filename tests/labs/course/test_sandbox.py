@@ -400,6 +400,12 @@ with Workshop() as workshop:
         time.sleep(0.1)
 
 
+def test_a_definition_that_does_not_compile_gives_way_to_one_that_does(held):
+    found, answer = held.run(job("def f(): return 5\nclass f:\n    return 6")).messages
+    assert answer["answer"] == 5
+    assert found["faults"][0]["type"] == "SyntaxError"
+
+
 def test_two_sandboxes_do_not_disturb_each_other(workshop):
     found = []
 
