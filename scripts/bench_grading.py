@@ -61,11 +61,13 @@ def hand_in(course: Course, released: Path, folder: Path, students: int) -> None
 def timed(folder: Path, *words: str | Path) -> float:
     """Run a module's command in a folder and return its seconds, Python's start included."""
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": programs}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile the book anew
     started = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,
-        env=os.environ | {"PATH": programs},
+        env=environment,
         check=True,
         capture_output=True,
     )

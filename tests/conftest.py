@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -97,3 +98,17 @@ def caught_by():
         return caught
 
     return caught_by
+
+
+@pytest.fixture
+def usual_signals():
+    """Let signals that end a program end it, though the tests may run where they are ignored."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

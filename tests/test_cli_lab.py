@@ -164,7 +164,7 @@ def test_grade_hands_its_options_on(lab, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_run_that_is_stopped_says_that_it_goes_on(lab, monkeypatch, end):
+def test_a_run_that_is_stopped_says_that_it_goes_on(lab, monkeypatch, usual_signals, end):
     before = signal.getsignal(end)
     grading(monkeypatch, lambda *_: os.kill(os.getpid(), end))
     result = bigmodel("lab", "grade", "x", "-o", "y", "--course", lab)

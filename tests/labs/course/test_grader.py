@@ -272,7 +272,7 @@ def test_who_kills_the_grader_twice_gets_nothing_and_nobody_else_is_blamed(lab, 
     assert all(by_student[s].points == 2 and not by_student[s].flags for s in "abdef")
 
 
-def test_ctrl_c_is_nobodys_fault(lab, tmp_path):
+def test_ctrl_c_is_nobodys_fault(lab, tmp_path, usual_signals):
     folder, out = tmp_path / "submissions", tmp_path / "out"
     settings = lab.folder / "course.toml"
     settings.write_text(settings.read_text().replace("seconds = 10", "seconds = 2"))
