@@ -10,6 +10,7 @@ import re
 import stat
 import unicodedata
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,8 +23,8 @@ from bigmodel_edu.labs.course.settings import Course, CourseError
 
 MAX_NOTEBOOK = 64_000_000  # bytes; of a zip file in a student's zip file as well
 MAX_ARCHIVE = 256_000_000  # bytes of a student's zip file
-MAX_ARCHIVES = 10  # zip files in a student's zip file
-MAX_ENTRIES = 100_000  # files in a student's zip file
+MAX_ARCHIVES = 10  # zip files of one student, those in each other included
+MAX_ENTRIES = 100_000  # files in them, together
 MAX_FILES = 10_000  # notebooks of one student
 MAX_DEPTH = 8  # folders inside each other
 _NOTEBOOKS = (".ipynb", ".md")
@@ -83,6 +84,23 @@ class _File:
     @property
     def suffix(self) -> str:
         return os.path.splitext(self.name)[1].lower()
+
+
+@dataclass
+class _Allowance:
+    """How many zip files, and entries in them, are still looked at for one student."""
+
+    archives: int = field(default_factory=lambda: MAX_ARCHIVES)
+    entries: int = field(default_factory=lambda: MAX_ENTRIES)
+
+    def takes(self, archive: io.BytesIO, name: str) -> None:
+        """Count the entries of a zip file; Unreadable when they are too many."""
+        # each entry begins with four bytes of its own, and costs memory
+        self.entries -= archive.getvalue().count(b"PK\x01\x02")
+        if self.entries < 0:
+            raise Unreadable(
+                f"The zip file {name} holds too many files: hand in the notebook alone."
+            )
 
 
 def collect(
@@ -165,7 +183,7 @@ def _students(
         files, name = [_on_disk(place, (place.name,))], place.absolute().parent.name
     elif place.is_file() and zipfile.is_zipfile(place):
         name = place.stem
-        files = list(_in_archive(lambda: place, ()))
+        files = list(_in_archive(lambda: place))
         if wrapper := _wrapper(files, name, handed_out):
             files = [replace(f, parts=f.parts[1:]) for f in files if f.parts[0] == wrapper]
     else:
@@ -221,14 +239,15 @@ def _in_folder(folder: Path, leave_out: set[str]) -> Iterator[_File]:
         if not _is_handed_in(entry.name) or os.path.realpath(entry.path) in leave_out:
             continue
         if entry.is_dir(follow_symlinks=False):
-            found = [f for _, f in zip(range(MAX_FILES), _beneath(entry), strict=False)]
+            files = _beneath(entry, (), _Allowance())
+            found = [f for _, f in zip(range(MAX_FILES), files, strict=False)]
             if found or not os.path.exists(os.path.join(entry.path, JOURNAL)):  # older results
                 yield from found or [_placeholder((entry.name, ""))]
         else:
-            yield from _one_file(entry, (entry.name,))
+            yield from _one_file(entry, (entry.name,), _Allowance())
 
 
-def _beneath(folder: os.DirEntry, above: tuple[str, ...] = ()) -> Iterator[_File]:
+def _beneath(folder: os.DirEntry, above: tuple[str, ...], allowance: _Allowance) -> Iterator[_File]:
     parts = (*above, folder.name)
     try:
         entries = _entries(folder.path) if len(parts) <= MAX_DEPTH else []
@@ -240,17 +259,17 @@ def _beneath(folder: os.DirEntry, above: tuple[str, ...] = ()) -> Iterator[_File
         if not _is_handed_in(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _beneath(entry, parts)
+            yield from _beneath(entry, parts, allowance)
         else:
-            yield from _one_file(entry, (*parts, entry.name))
+            yield from _one_file(entry, (*parts, entry.name), allowance)
 
 
-def _one_file(entry: os.DirEntry, parts: tuple[str, ...]) -> Iterator[_File]:
+def _one_file(entry: os.DirEntry, parts: tuple[str, ...], allowance: _Allowance) -> Iterator[_File]:
     """Yield a notebook, or what is in a zip file; links, pipes and devices are none."""
     suffix = os.path.splitext(entry.name)[1].lower()
     if suffix in _HANDED_IN and entry.is_file(follow_symlinks=False):
         file = _on_disk(Path(entry.path), parts)
-        yield from _opened(file) if suffix == ".zip" else [file]
+        yield from _opened(file, allowance) if suffix == ".zip" else [file]
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry]:
@@ -298,18 +317,22 @@ def _too_large(name: str, most: int) -> str:
 
 
 def _in_archive(
-    source: Callable[[], Path | io.BytesIO], above: tuple[str, ...], nested: bool = False
+    source: Callable[[], Path | io.BytesIO],
+    above: tuple[str, ...] = (),
+    allowance: _Allowance | None = None,
+    nested: bool = False,
 ) -> Iterator[_File]:
     """Yield the files in a zip file, and those in a zip file in it.
 
     source: gives what `zipfile` opens, anew each time.
     above: the parts that lead to the zip file, itself included; () for one that a lecturer names.
+    allowance: of the student whose zip file it is; None for a lecturer's.
     A student's zip file that cannot be read is a file with a problem.
     """
     try:
         opened = source()
-        if isinstance(opened, io.BytesIO) and _entries_at_most(opened) > MAX_ENTRIES:
-            raise Unreadable(f"The zip file {above[-1]} holds more than {MAX_ENTRIES:,} files.")
+        if allowance:
+            allowance.takes(opened, above[-1])
         with zipfile.ZipFile(opened) as archive:
             entries = archive.infolist()
     except Unreadable as error:
@@ -322,28 +345,25 @@ def _in_archive(
         return
     files = [_entry(source, entry, above) for entry in entries if _is_file(entry)]
     files.sort(key=lambda file: file.suffix not in _HANDED_IN)
-    archives = 0
+    students = defaultdict(_Allowance)
     for file in files[:MAX_FILES] if above else files:
-        archives += file.suffix == ".zip"
-        if file.suffix != ".zip" or nested or (above and archives > MAX_ARCHIVES):
+        if file.suffix != ".zip" or nested:
             yield file
         else:
-            yield from _opened(file, nested=bool(above))
+            yield from _opened(file, allowance or students[file.parts[0]], nested=bool(above))
     if above and not files:
         yield _placeholder((*above, ""))
 
 
-def _opened(file: _File, nested: bool = False) -> Iterator[_File]:
-    """Yield the files in a student's zip file."""
-    if file.problem:
+def _opened(file: _File, allowance: _Allowance, nested: bool = False) -> Iterator[_File]:
+    """Yield the files in a student's zip file, or itself where too many were opened before."""
+    allowance.archives -= 1
+    if allowance.archives < 0:
+        yield file
+    elif file.problem:
         yield _placeholder((*file.parts, ""), file.problem)
     else:
-        yield from _in_archive(lambda: io.BytesIO(file.read()), file.parts, nested)
-
-
-def _entries_at_most(archive: io.BytesIO) -> int:
-    """No more entries than this: each begins with four bytes of its own, and costs memory."""
-    return archive.getvalue().count(b"PK\x01\x02")
+        yield from _in_archive(lambda: io.BytesIO(file.read()), file.parts, allowance, nested)
 
 
 def _is_file(entry: zipfile.ZipInfo) -> bool:

@@ -458,7 +458,21 @@ def test_zip_files_with_too_many_entries_are_not_opened(course, folder, monkeypa
     inner = zipped({"many.zip": many}, compression=zipfile.ZIP_DEFLATED)
     (folder / "many in one.zip").write_bytes(inner)
     for found in collect([folder], course):
-        assert found.problem == "The zip file many.zip holds more than 1,000 files."
+        assert found.problem == (
+            "The zip file many.zip holds too many files: hand in the notebook alone."
+        )
+
+
+def test_the_entries_of_a_students_zip_files_count_together(course, folder, monkeypatch):
+    monkeypatch.setattr(submissions, "MAX_ENTRIES", 1000)
+    some = zipped(dict.fromkeys(map(str, range(400)), ""))
+    for student, inner in (("Ada", (some,)), ("Bob", (some, some, some))):
+        entries = {f"{i}.zip": data for i, data in enumerate(inner)}
+        work = zipped(entries | {"z.zip": zipped({NAME: "x"})}, compression=zipfile.ZIP_DEFLATED)
+        (folder / f"{student}.zip").write_bytes(work)
+    ada, bob = collect([folder], course)
+    assert ada.read() == b"x"
+    assert bob.problem == "The zip file 2.zip holds too many files: hand in the notebook alone."
 
 
 def test_a_zip_file_in_a_students_is_no_larger_than_a_notebook(course, folder, monkeypatch):
@@ -473,13 +487,26 @@ def test_a_zip_file_in_a_students_is_no_larger_than_a_notebook(course, folder, m
 
 
 def test_few_zip_files_in_a_zip_file_are_opened(course, folder, monkeypatch):
-    monkeypatch.setattr(submissions, "MAX_ARCHIVES", 2)
+    monkeypatch.setattr(submissions, "MAX_ARCHIVES", 3)
     nothing, work = zipped({"a.txt": ""}), zipped({NAME: "x"})
     (folder / "third.zip").write_bytes(zipped({"a.zip": nothing, "b.zip": nothing, "c.zip": work}))
     (folder / "second.zip").write_bytes(zipped({"a.zip": nothing, "b.zip": work, "c.zip": nothing}))
     found = by_student(collect([folder], course))
     assert found["second"].read() == b"x"
     assert "There is no notebook" in found["third"].problem
+    inner = {
+        f"{name}/{i}/x.zip": work if i == n else nothing
+        for name, n in (("a", 2), ("b", 3))
+        for i in range(4)
+    }
+    (folder / "class.zip").write_bytes(zipped(inner))
+    for name, content in inner.items():
+        (folder.parent / "disk" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder.parent / "disk" / name).write_bytes(content)
+    for place in (folder / "class.zip", folder.parent / "disk"):
+        found = by_student(collect([place], course))
+        assert found["a"].read() == b"x"
+        assert "There is no notebook" in found["b"].problem
 
 
 def test_a_notebook_is_found_among_many_other_files(course, folder, monkeypatch):
