@@ -56,13 +56,22 @@ def named_arguments(function: Callable, args: tuple, kwargs: dict) -> dict[str, 
     return {f"argument {i + 1}": arg for i, arg in enumerate(args)} | dict(kwargs)
 
 
-def judge(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
-    """What is wrong with one attempt, None when nothing is."""
+def judge(
+    exercise: Exercise, case: Case, attempt: Attempt, reference: Attempt | None = None
+) -> Failure | None:
+    """What is wrong with one attempt, None when nothing is.
+
+    reference: what the exercise's reference did with the case, where it has been run already.
+    """
     if attempt.error is not None:
         return Failure(f"It raised {type(attempt.error).__name__}: {attempt.error}")
     if is_blank(attempt.answer):
         return Failure("It returned None here: is a `return` missing on one of its paths?")
-    failure = (_ask_judge if exercise.judge else _compare_with_reference)(exercise, case, attempt)
+    if exercise.judge:
+        failure = _ask_judge(exercise, case, attempt)
+    else:
+        reference = reference or run(exercise.reference, case)
+        failure = _compare_with_reference(exercise, attempt, reference)
     if attempt.changed and failure is None:
         names = " and ".join(f"`{name}`" for name in attempt.changed)
         return Failure(
@@ -83,8 +92,9 @@ def _ask_judge(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | No
     return None if verdict is None else Failure(verdict, yours)
 
 
-def _compare_with_reference(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
-    expected = run(exercise.reference, case)
+def _compare_with_reference(
+    exercise: Exercise, attempt: Attempt, expected: Attempt
+) -> Failure | None:
     if expected.error is not None:
         raise expected.error  # a fault of the book, not of the reader
     difference = compare(attempt.answer, expected.answer, exercise.tolerance, names=exercise.parts)

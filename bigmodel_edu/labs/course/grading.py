@@ -203,8 +203,10 @@ def _attempt(task: Task, case: Case, answer: dict) -> Attempt:
     if "error" in answer:
         return Attempt(error=_error(_as_dict(answer["error"])))
     if "answer" in answer:
+        if not (keys := _as_list(answer.get("changed"))):
+            return Attempt(answer["answer"])
         names = list(_arguments(task.exercise, case))
-        changed = {_name(key, names) for key in _as_list(answer.get("changed"))}
+        changed = {_name(key, names) for key in keys}
         return Attempt(answer["answer"], changed=tuple(n for n in names if n in changed))
     return Attempt(error=NoNumbers(_text(answer, "unusable")))
 

@@ -46,12 +46,13 @@ def score(exercise: Exercise, cases: Sequence[Case], attempts: Sequence[Attempt]
 
     A list for an array, or float32 for float64, costs nothing.
     """
-    expected = [run(exercise.reference, case).answer for case in cases]
-    pairs = list(zip(attempts, expected, strict=False))
-    if any(is_single(attempt.answer) and not is_single(e) for attempt, e in pairs):
+    references = [run(exercise.reference, case) for case in cases]
+    pairs = list(zip(attempts, references, strict=False))
+    if any(is_single(mine.answer) and not is_single(theirs.answer) for mine, theirs in pairs):
         exercise = replace(exercise, tolerance=max(exercise.tolerance, SINGLE))
-    formed = [replace(attempt, answer=in_form(attempt.answer, e)) for attempt, e in pairs]
-    failures = [_failure(exercise, *pair) for pair in zip(cases, formed, strict=False)]
+    formed = [replace(mine, answer=in_form(mine.answer, theirs.answer)) for mine, theirs in pairs]
+    rows = zip(cases, formed, references, strict=False)
+    failures = [_failure(exercise, *row) for row in rows]
     right = [case for case, failure in zip(cases, failures, strict=False) if not failure]
     share = len(right) / len(cases)
     if share < 1 and all(packed(case) in fixed_cases(exercise) for case in right):
@@ -63,11 +64,13 @@ class NoNumbers(Exception):
     """An answer that cannot leave its process; the message is what it is."""
 
 
-def _failure(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
+def _failure(
+    exercise: Exercise, case: Case, attempt: Attempt, reference: Attempt
+) -> Failure | None:
     if isinstance(attempt.error, NoNumbers):
         return Failure(f"It returned {attempt.error}.")
     try:
-        return judge(exercise, case, attempt)
+        return judge(exercise, case, attempt, reference)
     except Exception as error:  # answers of forms that nobody thought of
         return Failure(f"The answer has a form that cannot be judged ({type(error).__name__}).")
 
