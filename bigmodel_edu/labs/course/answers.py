@@ -31,11 +31,13 @@ class Answer:
 
     found: whether a function (or anything else) of that name is defined at all.
     problem: where it is not, what is wrong with the Python of the cell that tries to.
+    left: the first line of a statement that is not taken and speaks of a value that is.
     """
 
     source: str
     found: bool
     problem: str = ""
+    left: str = ""
 
 
 def answer(notebook: bytes, markdown: bool, name: str) -> Answer:
@@ -45,13 +47,22 @@ def answer(notebook: bytes, markdown: bool, name: str) -> Answer:
     a stub gives way to any other. Cells that are no Python are passed over.
     """
     cells = code_cells(notebook, markdown)
-    taken = list(_without_stubs(s for cell in cells for s in _statements(cell)))
+    statements = [s for cell in cells for s in _statements(cell)]
+    taken = list(_without_stubs(s for s in statements if s.is_taken))
     wanted = _needed(taken, name)
     return Answer(
         "\n\n".join(s.text for s in taken if s.names & wanted or s.takes_all),
         is_found := any(name in s.names for s in taken),
         "" if is_found else _why_not_read(cells, name),
+        _left(statements, wanted),
     )
+
+
+def _left(statements: Iterable["_Statement"], wanted: frozenset[str]) -> str:
+    """The first line of a statement that may change a value which is wanted, and is not taken."""
+    values = {name for s in statements if s.is_value for name in s.names & wanted}
+    left = (s.text for s in statements if not s.is_taken and s.names & values)
+    return next(left, "").partition("\n")[0].strip()
 
 
 def _why_not_read(cells: Iterable[str], name: str) -> str:
@@ -130,16 +141,19 @@ def _without_options(lines: list[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Statement:
-    """A statement that may be taken: its text, and what it names.
+    """A statement: its text, and what it binds; of one that is not taken, what it may change.
 
     takes_all: `from x import *`, which may define anything.
     is_stub: a function whose body does nothing.
+    is_value: an assignment, but not of a lambda.
     """
 
     text: str
     names: frozenset[str]
+    is_taken: bool = True
     takes_all: bool = False
     is_stub: bool = False
+    is_value: bool = False
 
     @cached_property
     def needs(self) -> frozenset[str]:
@@ -159,14 +173,33 @@ def _statements(cell: str) -> Iterator[_Statement]:
         return
     lines = source.splitlines(keepends=True)
     for node in tree.body:
-        if _is_taken(node):
-            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-            yield _Statement(
-                _text(lines, first, node),
-                names=frozenset(_bound(node)),
-                takes_all=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
-                is_stub=isinstance(node, _DEFINITIONS) and _is_stub(node),
-            )
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        text, is_taken = _text(lines, first, node), _is_taken(node)
+        yield _Statement(
+            text,
+            names=frozenset((_bound if is_taken else _changed)(node)),
+            is_taken=is_taken,
+            takes_all=isinstance(node, ast.ImportFrom) and node.names[0].name == "*",
+            is_stub=isinstance(node, _DEFINITIONS) and _is_stub(node),
+            is_value=is_taken and _is_value(node),
+        )
+
+
+def _is_value(node: ast.stmt) -> bool:
+    is_assignment = isinstance(node, (ast.Assign, ast.AnnAssign))
+    return is_assignment and not isinstance(node.value, ast.Lambda)
+
+
+def _changed(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement may change, as `x = 1`, `x[0] = 1` and `x.append(1)` do."""
+    for child in ast.walk(node):
+        is_stored = not isinstance(getattr(child, "ctx", ast.Load()), ast.Load)
+        if isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute):
+            child, is_stored = child.func, True
+        if isinstance(child, (ast.Subscript, ast.Attribute)):
+            child = child.value
+        if is_stored and isinstance(child, ast.Name):
+            yield child.id
 
 
 def _parsed(cell: str) -> tuple[str, ast.Module | None]:

@@ -51,7 +51,7 @@ def run_job(job: int, out: int) -> None:
     function, faults = _define(found.source, task["function"])
     if not callable(function):
         return _send(out, {"found": found.found, "faults": faults, "problem": found.problem})
-    _send(out, {"ready": True, "faults": faults})
+    _send(out, {"ready": True, "faults": faults, "left": found.left})
     for args, kwargs in task["cases"]:
         _send(out, _run_case(function, args, kwargs))
     return None

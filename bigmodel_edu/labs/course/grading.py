@@ -153,7 +153,11 @@ def judge_messages(task: Task, cases: Sequence[Case], messages: Sequence[Any], e
     if complete and all(map(is_untouched, attempts)):
         return Result(NOT_ATTEMPTED, cases=len(cases), message="Not attempted.")
     stop = "" if complete else _why_it_ended(task, end)
-    return _result(task, cases, attempts, answers, faults, stop)
+    result = _result(task, cases, attempts, answers, faults, stop)
+    if result.status in (FAILED, PARTLY) and (left := _text(first, "left")):
+        words = f"{result.message} `{left}` was not run: it is no import, function, class or "
+        return replace(result, message=f"{words}assignment to a name.")
+    return result
 
 
 def _result(

@@ -345,6 +345,8 @@ def _in_archive(
         return
     files = [_entry(source, entry, above) for entry in entries if _is_file(entry)]
     files.sort(key=lambda file: file.suffix not in _HANDED_IN)
+    if not above:  # students who handed in an empty folder
+        yield from (_placeholder((*_parts(e), "")) for e in entries if e.is_dir() and _is_own(e))
     students = defaultdict(_Allowance)
     for file in files[:MAX_FILES] if above else files:
         if file.suffix != ".zip" or nested:
@@ -368,9 +370,14 @@ def _opened(file: _File, allowance: _Allowance, nested: bool = False) -> Iterato
 
 def _is_file(entry: zipfile.ZipInfo) -> bool:
     """Whether a zip entry is an ordinary file, no link, pipe or device, that is handed in."""
-    parts, kind = _parts(entry), stat.S_IFMT(entry.external_attr >> 16)
-    is_ordinary = kind in (0, stat.S_IFREG) and not entry.is_dir()
-    return bool(parts) and is_ordinary and all(map(_is_handed_in, parts))
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    return kind in (0, stat.S_IFREG) and not entry.is_dir() and _is_own(entry)
+
+
+def _is_own(entry: zipfile.ZipInfo) -> bool:
+    """Whether no part of an entry's path is a program's helper."""
+    parts = _parts(entry)
+    return bool(parts) and all(map(_is_handed_in, parts))
 
 
 def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:

@@ -96,6 +96,29 @@ def test_what_a_function_does_not_need_is_left(cells):
     assert "bad" not in namespace
 
 
+@pytest.mark.parametrize(
+    ("cell", "left"),
+    [
+        ("for i in range(5):\n    T.append(i)", "for i in range(5):"),
+        ("T.append(5)", "T.append(5)"),
+        ("T[0] = 5", "T[0] = 5"),
+        ("T += [5]", "T += [5]"),
+        ("del T[0]", "del T[0]"),
+        ("with open('x') as T: pass", "with open('x') as T: pass"),
+        ("print(T, T[0], T.x)", ""),  # only looks
+        ("U.append(5)", ""),  # is not needed
+        ("np.random.seed(0)", ""),  # no value
+        ("print(f())", ""),
+        ("f.calls = 1", ""),
+        ("g.calls = 1", ""),
+    ],
+)
+def test_what_was_left_out_and_may_matter_is_told(cell, left):
+    before = "import numpy as np\nT = []\nU = []\ng = lambda: 1"
+    found = answer(ipynb(before, cell, "def f(): return T, np, g"), False, "f")
+    assert found.left == left
+
+
 def test_what_only_the_compiler_refuses_is_no_reason_to_stop():
     found = answer(ipynb("def f(): return 5", "class f:\n    return g()"), False, "f")
     assert found.found

@@ -252,6 +252,15 @@ def test_a_name_that_nothing_defines_is_explained(task):
     assert "outside" not in judged(task, *[error("ValueError", "no")] * 4).message
 
 
+def test_what_was_not_run_is_told_when_the_answer_is_wrong(task):
+    first = {"ready": True, "faults": [], "left": "for i in T:"}
+    wrong = judged(task, *[error("IndexError", "list index out of range")] * 4, first=first)
+    assert wrong.message.endswith(
+        "`for i in T:` was not run: it is no import, function, class or assignment to a name."
+    )
+    assert judged(task, *right(task), first=first).message == ""
+
+
 def test_running_out_of_memory_is_a_limit_that_was_broken(task):
     result = judged(task, right(task)[0], right(task)[1], *[error("MemoryError")] * 2)
     assert (result.status, result.points) == (statuses.STOPPED, 2)

@@ -69,7 +69,7 @@ def test_arrays_go_in_and_come_out(held):
     source = "import numpy as np\ndef f(x, n=1): return x.T * n, x.sum()"
     outcome = held.run(Job(job(source).notebook, False, "f", [((x,), {}), ((x,), {"n": 2})]))
     assert outcome.end == "exited"
-    assert outcome.messages[0] == {"ready": True, "faults": []}
+    assert outcome.messages[0] == {"ready": True, "faults": [], "left": ""}
     (first, total), (second, _) = answers(outcome)
     np.testing.assert_array_equal(first, x.T)
     np.testing.assert_array_equal(second, 2 * x.T)

@@ -104,6 +104,19 @@ def test_a_zip_file_of_all(course, tmp_path, entries):
     assert {student: s.read() for student, s in found.items()} == {"Ada": b"a", "Bob": b"b"}
 
 
+@pytest.mark.parametrize("around", ["", "all/"])
+def test_an_empty_folder_in_a_zip_file_is_a_student(course, tmp_path, around):
+    folders = dict.fromkeys(
+        [around, f"{around}Eve/", "__MACOSX/", f"{around}Ada/old/"][not around :]
+    )
+    files = {f"{around}Ada/{NAME}": "a", f"{around}Bob/{NAME}": "b"}
+    place = tmp_path / "class.zip"
+    place.write_bytes(zipped(dict.fromkeys(folders, "") | files))
+    found = by_student(collect([place], course))
+    assert found.keys() == {"Ada", "Bob", "Eve"}
+    assert "There is no notebook" in found["Eve"].problem
+
+
 @pytest.mark.parametrize("place", ["class.zip", "Ada.zip"])
 @pytest.mark.parametrize("more", [{}, {"Ada/old/1.ipynb": "", "Ada/old/2.ipynb": ""}])
 def test_one_student_alone_in_a_zip_file_is_no_wrapper(course, tmp_path, place, more):
