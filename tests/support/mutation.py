@@ -1,7 +1,7 @@
 """Slips in a line of Python, made by a program: what mutation testing calls mutants.
 
-`mutants(source)` changes one thing at a time: an operator, a constant, an axis, an argument, a term,
-a call, a line. Each mutant is told by the line that it changes, as it reads afterwards.
+`mutants(source)` changes one thing at a time: an operator, a constant, an axis, an argument, a
+term, a call, a line. Each mutant is told by the line that it changes, as it reads afterwards.
 """
 
 import ast
