@@ -31,7 +31,8 @@ def test_the_reference_passes(exercise, seeds):
 def test_a_known_mistake_is_rejected_in_its_own_words(exercise, mistake, seeds):
     for seed in seeds:
         with np.errstate(all="ignore"):
-            assert message_about(exercise, mistake.function, seed) == mistake.message, f"seed {seed}"
+            message = message_about(exercise, mistake.function, seed)
+        assert message == mistake.message, f"seed {seed}"
 
 
 def message_about(exercise, function, seed: int) -> str:
