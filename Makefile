@@ -77,16 +77,11 @@ test: lint
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
 	    $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# Pages are written anew each time, so that every warning is seen; notebooks run again when they,
-# or the package that they show, have changed.
-PACKAGE := $(wildcard $(foreach depth,* */* */*/*,bigmodel_edu/$(depth).py bigmodel_edu/$(depth).cu bigmodel_edu/$(depth).cuh))
-
-_build/made: $(PACKAGE) $(VENV)/installed-book
-	@rm -rf _build && mkdir _build && touch $@
-
-book: _build/made
+# Pages are written anew each time, so that every warning is seen; a chapter runs again only when it
+# has changed since the tests ran it, or the package, or what is installed.
+book: $(VENV)/installed-book
 	@echo "Building the web edition ..."
-	@rm -rf _build/html _build/.doctrees
+	@rm -rf _build/html _build/.doctrees _build/.jupyter_cache
 	@$(BIN)/jupyter-book build . --config book.yml --toc toc.yml -W -n --keep-going
 	@$(PY) scripts/check_site.py _build/html
 

@@ -1,5 +1,7 @@
 """What the web edition adds to Jupyter Book.
 
+- Notebooks are shown as they were executed: chapters by the tests, answers as they are stored. What
+  nobody has executed yet is run now.
 - Maths is set by a MathJax that stands on the site itself: no public server is asked.
 - ``{all-terms}`` gathers the glossaries of the chapters, each written once in its chapter.
 - The Colab button opens the notebook that the site carries (Colab cannot open MyST Markdown),
@@ -7,6 +9,7 @@
 - The scripts of Thebe, which every page would load from a public server when asked, are left out.
 """
 
+import copy
 import json
 import re
 import shutil
@@ -15,8 +18,16 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from myst_nb.core.read import create_nb_reader
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
+
+from bigmodel_edu.labs.executed import kept_or_run
+from bigmodel_edu.labs.notebooks import read_notebook
 
 MATHJAX = "tex-chtml.js"
 SITE_BRANCH = "gh-pages"  # where .github/workflows/book.yml publishes the site
@@ -29,6 +40,36 @@ if importlib.util.find_spec("bigmodel_edu") is None:
 
 GLOSSARY_ROW = re.compile(r"^\|(?P<english>[^|]+)\|(?P<chinese>[^|]+)\|(?P<meaning>.+)\|\s*$")
 RULE = re.compile(r"^\|[\s:|-]+\|\s*$")
+
+
+def show_executed(app: Sphinx, env: BuildEnvironment, names: list[str]) -> None:
+    """Hand the outputs of every notebook to MyST-NB, by its cache, so that it runs none itself."""
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    for name in names:
+        path = Path(env.doc2path(name))
+        text = path.read_text(encoding="utf-8")
+        reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
+        if reader is not None:
+            notebook = with_outputs(reader.read(text), path)
+            bundle = CacheBundleIn(notebook, str(path))
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+def with_outputs(notebook: NotebookNode, path: Path) -> NotebookNode:
+    """Return the notebook with its outputs: those stored beside it, or kept, or made now."""
+    stored = path.with_suffix(".ipynb")
+    executed = read_notebook(stored) if stored.exists() else None
+    if executed is None or code_of(executed) != code_of(notebook):
+        executed = kept_or_run(path).notebook
+    shown = copy.deepcopy(notebook)
+    for cell, run in zip(shown.cells, executed.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = run.outputs, run.execution_count
+    return shown
+
+
+def code_of(notebook: NotebookNode) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
@@ -118,6 +159,7 @@ def install_package_first(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the above with Sphinx."""
     app.add_directive("all-terms", AllTerms)
+    app.connect("env-before-read-docs", show_executed)
     app.connect("html-page-context", open_built_notebook_in_colab, priority=900)
     app.connect("html-page-context", leave_out_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)

@@ -30,6 +30,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
 
 from bigmodel_edu.errors import BookError
 from bigmodel_edu.labs.checking import LOG_VARIABLE
@@ -68,6 +69,14 @@ class Outcome:
     status: str
     points: int
     message: str
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A notebook that ran from top to bottom: its outputs, and the last status of each exercise."""
+
+    notebook: NotebookNode
+    statuses: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -152,15 +161,20 @@ def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def _checks_in(source: str) -> list[str]:
-    """The exercise names in calls `check("name", ...)`, in the order in which they stand."""
+def parsed_cell(source: str) -> ast.Module:
+    """Return the tree of a code cell, magics and all; an empty one where it is not Python."""
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
+        return ast.parse(TransformerManager().transform_cell(source))
     except SyntaxError:
-        return []
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+        return ast.Module([], [])
+
+
+def _checks_in(source: str) -> list[str]:
+    """The exercise names in calls `check("name", ...)`, in the order in which they stand."""
+    nodes = ast.walk(parsed_cell(source))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and node.args]
     calls.sort(key=lambda call: (call.lineno, call.col_offset))
     return [
         call.args[0].value
@@ -201,7 +215,7 @@ def _tagged(notebook: NotebookNode, prefix: str) -> dict[str, list[NotebookNode]
     """Code cells by what follows `prefix` in one of their tags."""
     cells: dict[str, list[NotebookNode]] = {}
     for cell in _code_cells(notebook):
-        for tag in cell.metadata.get("tags", []):
+        for tag in _tags(cell):
             if tag.startswith(prefix):
                 cells.setdefault(tag.removeprefix(prefix), []).append(cell)
     return cells
@@ -217,13 +231,39 @@ def _checked_stubs(chapter: NotebookNode) -> set[str]:
     checked: set[str] = set()
     for cell in _code_cells(chapter):
         checked |= stubs_so_far.intersection(_checks_in(cell.source))
-        tags = cell.metadata.get("tags", [])
-        stubs_so_far |= {tag.removeprefix(STUB) for tag in tags if tag.startswith(STUB)}
+        stubs_so_far |= {tag.removeprefix(STUB) for tag in _tags(cell) if tag.startswith(STUB)}
     return checked
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
 
 
 def _faults(what: str, names: Iterable[str]) -> list[str]:
     return [f"{what} ({', '.join(sorted(names))})"] if names else []
+
+
+def exercise_notebook(chapter: NotebookNode, solutions: NotebookNode) -> NotebookNode:
+    """Return the chapter's exercises alone: its imports, then each answer and its check.
+
+    What a reader who has solved everything runs, without the teaching cells, which by the book's
+    rule depend on no exercise. Raises ExercisesDoNotMatch as `fill` does.
+    """
+    filled = fill(chapter, solutions)
+    imports = dict.fromkeys(line for cell in _code_cells(filled) for line in _imports(cell.source))
+    cells = [new_code_cell("\n".join(imports))]
+    cells += [
+        cell
+        for cell in _code_cells(filled)
+        if _checks_in(cell.source) or any(tag.startswith(STUB) for tag in _tags(cell))
+    ]
+    return new_notebook(cells=cells, metadata=copy.deepcopy(chapter.metadata))
+
+
+def _imports(source: str) -> list[str]:
+    """The import statements at the top level of a cell."""
+    statements = parsed_cell(source).body
+    return [ast.unparse(s) for s in statements if isinstance(s, (ast.Import, ast.ImportFrom))]
 
 
 # Running
@@ -246,12 +286,30 @@ def run_and_report(path: Path | str, timeout: float = DEFAULT_TIMEOUT) -> Report
     """
     path = Path(path)
     notebook = read_notebook(path)
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "checks.jsonl"
-        private = {STATE_VARIABLE: folder, LOG_VARIABLE: str(log)}
-        errors = _execute(notebook, path.parent, timeout, private)
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return Report(path, _outcomes(notebook, map(json.loads, lines), errors), tuple(errors))
+    errors, log = _execute(notebook, path.parent, timeout)
+    return Report(path, _outcomes(notebook, log, errors), tuple(errors))
+
+
+def run_whole(path: Path | str, timeout: float = DEFAULT_TIMEOUT) -> Executed:
+    """Run a notebook that has to run from top to bottom, in its own folder.
+
+    Raises CellRaised when a cell raises, be it the verdict of a check; the traceback is its note.
+    """
+    path = Path(path)
+    notebook = read_notebook(path)
+    errors, log = _execute(notebook, path.parent, timeout, verdicts=True)
+    if errors:
+        raised = CellRaised(f"{path} does not run from top to bottom: {errors[0]}.")
+        raised.add_note(_traceback(notebook))
+        raise raised
+    return Executed(notebook, {entry["exercise"]: entry["status"] for entry in log})
+
+
+def _traceback(notebook: NotebookNode) -> str:
+    """What the first cell that raised has shown."""
+    outputs = (output for cell in _code_cells(notebook) for output in cell.outputs)
+    errors = (output for output in outputs if output.output_type == "error")
+    return "\n".join(next(errors, {"traceback": ()})["traceback"])
 
 
 def execute_to_ipynb(path: Path | str, timeout: float = DEFAULT_TIMEOUT) -> Path:
@@ -261,13 +319,9 @@ def execute_to_ipynb(path: Path | str, timeout: float = DEFAULT_TIMEOUT) -> Path
     what the notebook itself changed. Raises CellRaised, and writes nothing, when a cell raises.
     """
     path = Path(path)
-    notebook = read_notebook(path)
-    with tempfile.TemporaryDirectory() as folder:
-        errors = _execute(notebook, path.parent, timeout, {STATE_VARIABLE: folder}, verdicts=True)
-    if errors:
-        raise CellRaised(f"{path} was not stored, since {errors[0]}.")
+    executed = run_whole(path, timeout)
     target = path.with_suffix(".ipynb")
-    write_atomically(target, nbformat.writes(_settled(notebook)) + "\n")
+    write_atomically(target, nbformat.writes(_settled(executed.notebook)) + "\n")
     return target
 
 
@@ -275,11 +329,14 @@ def _execute(
     notebook: NotebookNode,
     folder: Path,
     timeout: float,
-    variables: Mapping[str, str],
     *,
     verdicts: bool = False,
-) -> list[CellError]:
-    """Run the notebook in place; return its errors, those of `check` only with `verdicts`."""
+) -> tuple[list[CellError], list[dict]]:
+    """Run the notebook in place; return its errors, and what its checks logged.
+
+    Errors raised by `check` are among them only with `verdicts`. The reader's progress is left
+    alone.
+    """
     errors: list[CellError] = []
     number = 0
 
@@ -290,7 +347,7 @@ def _execute(
     def note_error(cell: NotebookNode, cell_index: int, execute_reply: dict | None) -> None:
         reply = (execute_reply or {}).get("content", {})
         name = reply.get("ename")
-        if reply.get("status") != "error" or "raises-exception" in cell.metadata.get("tags", []):
+        if reply.get("status") != "error" or "raises-exception" in _tags(cell):
             return
         if name != "CheckFailed" or verdicts:
             errors.append(CellError(number, name, reply["evalue"]))
@@ -312,11 +369,14 @@ def _execute(
         on_cell_executed=note_error,
     )
     client.log.setLevel("CRITICAL")  # what it has to say stands in the report
-    try:
-        client.execute(env=os.environ | variables)
-    except RuntimeError as error:  # among them DeadKernelError
-        errors.append(CellError(number, type(error).__name__, str(error)))
-    return errors
+    with tempfile.TemporaryDirectory() as private:
+        log = Path(private) / "checks.jsonl"
+        try:
+            client.execute(env=os.environ | {STATE_VARIABLE: private, LOG_VARIABLE: str(log)})
+        except RuntimeError as error:  # among them DeadKernelError
+            errors.append(CellError(number, type(error).__name__, str(error)))
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return errors, [json.loads(line) for line in lines]
 
 
 def _outcomes(

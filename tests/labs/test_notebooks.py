@@ -307,7 +307,7 @@ def test_ids_follow_the_source_so_that_an_inserted_cell_is_a_small_diff(tmp_path
 def test_execute_refuses_to_store_an_error(tmp_path, source):
     path = myst(tmp_path, "1", source)
     path.with_suffix(".ipynb").write_text("the old one", encoding="utf-8")
-    with pytest.raises(CellRaised, match=r"was not stored, since code cell 2 stopped with") as e:
+    with pytest.raises(CellRaised, match="top to bottom: code cell 2 stopped with") as e:
         execute_to_ipynb(path)
     assert "\n" not in str(e.value)
     assert path.with_suffix(".ipynb").read_text(encoding="utf-8") == "the old one"

@@ -1,4 +1,4 @@
-"""Running the book's notebooks as tests: nbval, in a process and a folder of its own."""
+"""The book's notebooks, and running them as tests: nbval, in a process and a folder of its own."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from bigmodel_edu import catalogue
 from bigmodel_edu.catalogue import Chapter
+from bigmodel_edu.labs.checking import LOG_VARIABLE
 from bigmodel_edu.labs.notebooks import read_notebook
 
 BOOK = Path(__file__).parents[2]
@@ -76,7 +77,20 @@ def existing(path: Path, advice: str = "write it") -> Path:
 
 
 @pytest.fixture
-def nbval(tmp_path: Path) -> Callable[[NotebookNode], dict[str, str]]:
+def private_environment(tmp_path: Path) -> dict[str, str]:
+    """Neither the reader's progress nor the reader's IPython profile."""
+    return {
+        "BIGMODEL_STATE_DIR": str(tmp_path / "state"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "CUPY_CACHE_DIR": str(tmp_path / "cupy"),
+        "PYTHONUTF8": "1",
+    }
+
+
+@pytest.fixture
+def nbval(
+    tmp_path: Path, private_environment: dict[str, str]
+) -> Callable[[NotebookNode], dict[str, str]]:
     """Return `nbval(notebook)`: run it, fail if a cell does, return each check's last status.
 
     Outputs are compared where the notebook holds any.
@@ -90,10 +104,13 @@ def nbval(tmp_path: Path) -> Callable[[NotebookNode], dict[str, str]]:
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         options = ["--nbval-current-env", "--nbval-cell-timeout=900", "-p", "no:cacheprovider"]
         plain = ["-q", "--no-header", "--color=no", "--maxfail=5"]
+        # not the options of this run of pytest
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+        inherited.pop("MPLBACKEND", None)
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "--nbval", *options, *plain, "notebook.ipynb"],
             cwd=folder,
-            env=environment(tmp_path, log),
+            env=inherited | private_environment | {LOG_VARIABLE: str(log)},
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -105,15 +122,3 @@ def nbval(tmp_path: Path) -> Callable[[NotebookNode], dict[str, str]]:
         return {entry["exercise"]: entry["status"] for entry in map(json.loads, lines)}
 
     return nbval
-
-
-def environment(folder: Path, log: Path) -> dict[str, str]:
-    """Neither the options of this run of pytest, nor the reader's progress and IPython profile."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MPLBACKEND"))}
-    return inherited | {
-        "BIGMODEL_STATE_DIR": str(folder / "state"),
-        "BIGMODEL_CHECK_LOG": str(log),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "CUPY_CACHE_DIR": str(folder / "cupy"),
-        "PYTHONUTF8": "1",
-    }
