@@ -17,6 +17,7 @@ from bigmodel_edu.components import Component
 from bigmodel_edu.cuda import on_cpu
 from bigmodel_edu.parity import ParityError, check, judges_of
 
+pytest_plugins = ["times"]
 PACKAGE = Path(bigmodel_edu.__file__).parent
 FIRST_SEED = "BIGMODEL_FIRST_SEED"
 GPU_JUDGES = {"cupy", "reference-on-cupy"}

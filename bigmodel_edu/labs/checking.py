@@ -5,9 +5,12 @@ import inspect
 import json
 import linecache
 import os
+import random
 import secrets
+import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,27 @@ from bigmodel_edu.labs.results import FAILED, NOT_ATTEMPTED, PASSED, CheckFailed
 LOG_VARIABLE = "BIGMODEL_CHECK_LOG"
 
 
+@contextmanager
+def _generators_kept() -> Iterator[None]:
+    """Give the generators that a program shares, and PyTorch's threads, back as they were.
+
+    A function that seeds them would change what the cells below draw, so that a chapter would show
+    other numbers to who has solved an exercise.
+    """
+    torch = sys.modules.get("torch")
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    pytorch = (torch.get_rng_state(), torch.get_num_threads()) if torch else ()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        if pytorch:
+            torch.set_rng_state(pytorch[0])
+            torch.set_num_threads(pytorch[1])
+
+
+@_generators_kept()
 def check(
     exercise: str | Exercise, function: Callable, /, *, seed: int | None = None
 ) -> CheckResult:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import random
 import warnings
 
 import numpy as np
@@ -31,6 +32,31 @@ def test_a_right_answer_passes(exercise, capsys):
     assert (result.status, result.points, result.total) == ("passed", 2, 2)
     assert result
     assert capsys.readouterr().out == "✓ neural_nets.softmax: right, 2 points\n"
+
+
+def test_what_the_cells_below_draw_is_the_same_with_and_without_an_answer(exercise):
+    import torch
+
+    def seeding(z):
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        torch.manual_seed(0)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        return softmax(z)
+
+    def state():
+        return (
+            random.getstate(),
+            np.random.get_state()[1].tolist(),  # noqa: NPY002
+            torch.get_rng_state().tolist(),
+            torch.get_num_threads(),
+        )
+
+    before = state()
+    check(exercise, seeding)
+    assert state() == before
+    failure(exercise, lambda z: seeding(z) + 1)
+    assert state() == before
 
 
 def test_the_exercise_is_found_by_name(listed):
