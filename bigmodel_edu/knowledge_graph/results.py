@@ -26,7 +26,7 @@ from .reference import Evaluation, FactIndex, Popularity, RuleModel, ScoreFuncti
 from .training import Configuration, torch_scores, train
 
 CLDR_SETTINGS: dict[str, Configuration] = {
-    "TransE": Configuration(model="TransE", dim=100, epochs=10, learning_rate=0.03),
+    "TransE": Configuration(model="TransE", dim=64, epochs=10, learning_rate=0.03),
     "DistMult": Configuration(
         model="DistMult",
         dim=100,
@@ -47,7 +47,7 @@ CLDR_SETTINGS: dict[str, Configuration] = {
     ),
     "RotatE": Configuration(
         model="RotatE",
-        dim=50,
+        dim=32,
         epochs=8,
         learning_rate=0.03,
         decay=True,
@@ -57,9 +57,16 @@ CLDR_SETTINGS: dict[str, Configuration] = {
     ),
 }
 
+NUMBERS = 100  # of an entity in UMLS: 50 complex ones
+
 UMLS_SETTINGS: dict[str, Configuration] = {
     name: replace(
-        settings, epochs=100, learning_rate=0.02, decay=False, penalty=settings.penalty / 10
+        settings,
+        dim=NUMBERS // 2 if name in ("ComplEx", "RotatE") else NUMBERS,
+        epochs=100,
+        learning_rate=0.02,
+        decay=False,
+        penalty=settings.penalty / 10,
     )
     for name, settings in CLDR_SETTINGS.items()
 }
