@@ -72,7 +72,7 @@ lab: $(VENV)/installed-lab
 	@$(BIN)/bigmodel lab $(ARGS)
 
 # One thread of arithmetic for each worker: the workers already share out the processors. Files come
-# in their order, not the longest lists of tests first: notebooks, few and slow, would come last.
+# in the order of tests/conftest.py, not the longest lists of tests first: notebooks are few and slow.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4
 
 test: lint

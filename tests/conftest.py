@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from times import kind_of
 
 import bigmodel_edu
 from bigmodel_edu.components import Component
@@ -48,6 +49,11 @@ def pytest_configure(config):
     os.environ[FIRST_SEED] = str(config.getoption("first_seed"))  # the workers of xdist draw none
     # Compiled kernels are kept between runs: in pytest's own cache, not in the user's.
     os.environ.setdefault("BIGMODEL_KERNEL_CACHE", str(config.cache.mkdir("kernels")))
+
+
+def pytest_collection_modifyitems(items):
+    # A chapter takes longer than any other test: begun last, it would keep one worker alone at work.
+    items.sort(key=lambda item: kind_of(item.nodeid) != "notebooks")
 
 
 @pytest.fixture
