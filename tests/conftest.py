@@ -52,7 +52,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    # A chapter takes longer than any other test: begun last, it would keep one worker alone at work.
+    # A chapter takes longer than any other test: begun last, it would keep one worker alone.
     items.sort(key=lambda item: kind_of(item.nodeid) != "notebooks")
 
 
