@@ -1,6 +1,7 @@
 """Shared by all tests: the kernel cache, and breaking a chapter to see that its judges notice."""
 
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -17,10 +18,33 @@ from bigmodel_edu.cuda import on_cpu
 from bigmodel_edu.parity import ParityError, check, judges_of
 
 PACKAGE = Path(bigmodel_edu.__file__).parent
+FIRST_SEED = "BIGMODEL_FIRST_SEED"
 GPU_JUDGES = {"cupy", "reference-on-cupy"}
 
 
+def pytest_addoption(parser):
+    group = parser.getgroup("exercises")
+    group.addoption(
+        "--seeds",
+        type=int,
+        default=10,
+        help="with how many seeds each exercise is checked (a project with a hundredth of them)",
+    )
+    group.addoption(
+        "--first-seed",
+        type=int,
+        default=int(os.environ.get(FIRST_SEED) or secrets.randbelow(10**6)),
+        help="the first of them; by default another one in every run",
+    )
+
+
+def pytest_report_header(config):
+    first, count = config.getoption("first_seed"), config.getoption("seeds")
+    return f"exercises: {count} seeds, from --first-seed={first}"
+
+
 def pytest_configure(config):
+    os.environ[FIRST_SEED] = str(config.getoption("first_seed"))  # the workers of xdist draw none
     # Compiled kernels are kept between runs: in pytest's own cache, not in the user's.
     os.environ.setdefault("BIGMODEL_KERNEL_CACHE", str(config.cache.mkdir("kernels")))
 
