@@ -20,11 +20,25 @@ class Case:
     """One call of the reader's function: `function(*args, **kwargs)`.
 
     `note` says what is special about it ("huge logits") and stands in the message of a failure.
+    `rows_of` is the case that this one differs from in nothing but the size of its batch.
     """
 
     args: tuple
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    rows_of: "Case | None" = None
+
+    def in_batch_of(self, size: int, *batched: int) -> "Case":
+        """Return this case with another number of rows in its arguments number `batched`.
+
+        They are the rows that it has, from the first on, and from the first again.
+        """
+        args = list(self.args)
+        for i in batched:
+            args[i] = np.resize(args[i], (size, *args[i].shape[1:]))
+        fewer = size < len(self.args[batched[0]])
+        note = f"the first {size} rows of another case" if fewer else "another case's rows again"
+        return Case(tuple(args), self.kwargs, note, rows_of=self)
 
 
 @dataclass(frozen=True)

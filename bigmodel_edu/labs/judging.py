@@ -214,30 +214,31 @@ def _is_comparable(answer: Any) -> bool:
 
 
 def batch_size_advice(cases: Sequence[Case], verdicts: Sequence[Failure | None]) -> str:
-    """Say so when an answer is right for one batch size and wrong for all others.
+    """Say so when an answer is right for one batch and wrong for another of the same rows.
 
-    A single wrong case with a note ("huge logits") more likely fails for what the note says.
+    Only there can nothing but the size be the reason. Cases that merely differ in size may fail
+    for something else in them, and what is longest in an argument need not be a batch.
     """
-    sizes = [_batch_size(case) for case in cases]
-    right = {size for size, verdict in zip(sizes, verdicts, strict=True) if not verdict}
-    wrong = {size for size, verdict in zip(sizes, verdicts, strict=True) if verdict}
-    if None in right | wrong or len(right) != 1 or right & wrong:
-        return ""
-    noted = all(c.note for c, verdict in zip(cases, verdicts, strict=True) if verdict)
-    if noted and len(wrong) < 2:
-        return ""
-    if right == {1}:
+    right = {id(case) for case, verdict in zip(cases, verdicts, strict=True) if not verdict}
+    for case, verdict in zip(cases, verdicts, strict=True):
+        if verdict and id(case.rows_of) in right:
+            return _about_batches(*_batch_sizes(case.rows_of, case))
+    return ""
+
+
+def _about_batches(right: int, wrong: int) -> str:
+    if right == 1:
         return (
-            "It is right for a batch of one and wrong for larger ones: look at what is summed, "
-            "averaged or broadcast over the batch."
+            f"It is right for a batch of one and wrong for the same row {wrong} times: look at "
+            "what is summed, averaged or broadcast over the batch."
         )
-    others = " and ".join(map(str, sorted(wrong)))
     return (
-        f"It is right for batches of {right.pop()} and wrong for batches of {others}: "
+        f"It is right for a batch of {right} and wrong for a batch of {wrong} of the same rows: "
         "is a size written into your code?"
     )
 
 
-def _batch_size(case: Case) -> int | None:
-    arrays = [a for a in (*case.args, *case.kwargs.values()) if isinstance(a, np.ndarray)]
-    return next((len(a) for a in arrays if a.ndim), None)
+def _batch_sizes(*cases: Case) -> tuple[int, int]:
+    """The lengths of the first array that is longer in one case than in the other."""
+    arrays = zip(*([a for a in c.args if isinstance(a, np.ndarray)] for c in cases), strict=True)
+    return next((len(a), len(b)) for a, b in arrays if a.shape != b.shape)
