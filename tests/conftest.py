@@ -16,6 +16,7 @@ from times import kind_of
 import bigmodel_edu
 from bigmodel_edu.components import Component
 from bigmodel_edu.cuda import on_cpu
+from bigmodel_edu.data import DOWNLOADS, data_folder, human_size, status
 from bigmodel_edu.parity import ParityError, check, judges_of
 
 pytest_plugins = ["times"]
@@ -143,3 +144,21 @@ def usual_signals():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def needs_data():
+    """Return `needs_data(name)`: skip, and say why, where the set-up could not fetch this data.
+
+    In continuous integration the test fails instead, lest it be green for not having run.
+    """
+
+    def needs_data(name: str) -> None:
+        if (found := status(name)) != "ready":
+            stop = pytest.fail if os.environ.get("CI") else pytest.skip
+            stop(
+                f"{name} ({human_size(DOWNLOADS[name].size)}) is {found} in {data_folder()}: "
+                f"run `bigmodel data fetch {name}`"
+            )
+
+    return needs_data
