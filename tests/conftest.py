@@ -31,7 +31,7 @@ def pytest_addoption(parser):
         "--seeds",
         type=int,
         default=10,
-        help="with how many seeds each exercise is checked (a project with a hundredth of them)",
+        help="with how many seeds each exercise is checked, a project with fewer",
     )
     group.addoption(
         "--first-seed",
