@@ -82,6 +82,18 @@ def judge(
     return failure
 
 
+def judge_all(
+    exercise: Exercise, cases: Sequence[Case], attempts: Sequence[Attempt]
+) -> list[Failure | None]:
+    """What is wrong with each attempt, or, if nothing is, with all of them together."""
+    verdicts = [judge(exercise, *pair) for pair in zip(cases, attempts, strict=True)]
+    if exercise.judge_all and not any(verdicts):
+        answers = [attempt.answer for attempt in attempts]
+        if verdict := exercise.judge_all(cases, answers):
+            return [Failure(verdict)] * len(cases)
+    return verdicts
+
+
 def _ask_judge(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
     yours = (("yours", describe(attempt.answer)),)
     try:
@@ -151,8 +163,10 @@ def explain(
     first = next(i for i, verdict in enumerate(verdicts) if verdict)
     failure, case = verdicts[first], cases[first]
     message = failure.message
-    details = [("case", f"{first + 1} of {len(cases)}" + f": {case.note}" * bool(case.note))]
-    details += [("called", called)]
+    which = f"{first + 1} of {len(cases)}" + f": {case.note}" * bool(case.note)
+    if len(cases) > 1 and all(verdict is failure for verdict in verdicts):
+        which = f"all {len(cases)} together"
+    details = [("case", which), ("called", called)]
     if mistake:
         message = mistake.message
         details.append(("seen", failure.message))

@@ -166,6 +166,28 @@ def test_wrong_shape(exercise):
     assert "has the shape (5, 7, 1), where (5, 7) was expected" in message
 
 
+def test_answers_that_are_only_judged_together(exercise):
+    def too_small_in_sum(cases, answers):
+        assert len(cases) == len(answers) == 4
+        total = sum(map(np.nansum, answers))
+        return None if total > 10 else f"The sum is {total:.0f}, and 11 is asked for."
+
+    together = dataclasses.replace(
+        exercise, gradable=False, judge=lambda case, answer: None, judge_all=too_small_in_sum
+    )
+    assert check(together, softmax)  # 5 + 3 + 2 + 1 rows of probabilities
+    message = failure(together, lambda z: softmax(z) / 4)
+    assert "softmax: The sum is 3, and 11 is asked for." in message
+    assert "case      all 4 together" in message
+    message = failure(together, exercise.mistakes[0].function)
+    assert "softmax: You normalised over the whole array, not each row." in message
+    assert "seen      The sum is 3, and 11 is asked for." in message
+    no_floats = dataclasses.replace(
+        together, judge=lambda case, answer: "No." if answer.dtype == np.float32 else None
+    )
+    assert "case      3 of 4: float32" in failure(no_floats, softmax)
+
+
 BATCH_SIZE = re.compile("right for a batch of")
 
 

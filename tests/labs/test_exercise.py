@@ -30,6 +30,12 @@ def test_stars_and_points_out_of_range_are_refused(changes):
         make(**changes)
 
 
+def test_a_course_grades_case_by_case():
+    with pytest.raises(ValueError, match=r"lstm\.gate: a course grades case by case"):
+        make(judge_all=lambda cases, answers: None)
+    make(judge_all=lambda cases, answers: None, gradable=False)
+
+
 def test_a_case_in_another_batch_has_the_same_rows():
     x, weight, y = np.arange(10).reshape(5, 2), np.ones((5, 2)), np.arange(5)
     case = Case((x, weight, y), {"eps": 0.1}, note="a note of its own")
