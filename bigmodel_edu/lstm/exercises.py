@@ -98,6 +98,11 @@ def _rnn_backward_cases(rng: np.random.Generator) -> list[Case]:
     return [case(*drawn.args) for drawn in _rnn_cases(rng)]
 
 
+def _with_dh_new_added(x, h, h_new, W_x, W_h, dh_new):
+    dx, dh, dW_x, dW_h, db = rnn_step_backward(x, h, h_new, W_x, W_h, dh_new)
+    return dx, dh + dh_new, dW_x, dW_h, db
+
+
 RNN_STEP_BACKWARD = Exercise(
     name="lstm.rnn_step_backward",
     title="One step backwards in time",
@@ -142,6 +147,11 @@ RNN_STEP_BACKWARD = Exercise(
             ),
             "You averaged db over the batch. The bias acts on every row: its gradient is the sum.",
         ),
+        Mistake(
+            _with_dh_new_added,
+            "You added dh_new to dh. The old state is used once in this step, inside the tanh, so "
+            "that dz @ W_h is all that goes back to it.",
+        ),
     ),
     hints=(
         "First the gradient dz at what is inside the tanh; everything else follows from it as in "
@@ -160,13 +170,29 @@ def orthogonal_matrix(a: Array) -> Array:
     return orthogonal_from(a)
 
 
+def _with_both_signs(rng: np.random.Generator, m: int, n: int) -> Array:
+    """Return a matrix (m, n) for which NumPy's R has negative and positive diagonal elements.
+
+    Turning the sign of a column turns that of its diagonal element and of no other.
+    """
+    a, signs = rng.normal(size=(m, n)), np.where(rng.permutation(n) < (n + 1) // 2, -1, 1)
+    return a * signs * np.sign(np.diag(np.linalg.qr(a)[1]))
+
+
+def _signs_on_the_rows(a: Array) -> Array:
+    q, r = np.linalg.qr(a)
+    return q * np.sign(np.diag(r))[:, None]
+
+
 ORTHOGONAL_MATRIX = Exercise(
     name="lstm.orthogonal_matrix",
     title="A random orthogonal matrix",
     points=2,
     stars=2,
     reference=orthogonal_matrix,
-    cases=lambda rng: [Case((rng.normal(size=shape),)) for shape in ((5, 5), (7, 3), (2, 2))],
+    cases=lambda rng: [
+        Case((_with_both_signs(rng, m, n),)) for m, n in ((5, 5), (7, 3), (2, 2), (3, 3))
+    ],
     mistakes=(
         Mistake(
             lambda a: -orthogonal_matrix(a),
@@ -177,6 +203,11 @@ ORTHOGONAL_MATRIX = Exercise(
             lambda a: np.linalg.qr(a)[0],
             "The columns are right but for their signs: multiply column j of Q by the sign of R_jj "
             "(np.sign(np.diag(R))).",
+        ),
+        Mistake(
+            _signs_on_the_rows,
+            "You multiplied row j of Q by the sign of R_jj. It belongs to column j: a vector of "
+            "shape (n,) is broadcast over the rows by itself.",
         ),
         Mistake(
             lambda a: a / np.linalg.norm(a, axis=0),
@@ -240,6 +271,22 @@ def _clip_always(gradients: list[Array], max_norm: float) -> tuple[list[Array], 
     return [g * (max_norm / max(norm, 1e-300)) for g in gradients], norm
 
 
+def _clip_always_and_divide_by_zero(
+    gradients: list[Array], max_norm: float
+) -> tuple[list[Array], float]:
+    norm = np.sqrt(sum((g**2).sum() for g in gradients))
+    with np.errstate(all="ignore"):
+        return [g * (max_norm / norm) for g in gradients], float(norm)
+
+
+def _clip_without_the_root(gradients: list[Array], max_norm: float) -> tuple[list[Array], float]:
+    norm = float(sum((g**2).sum() for g in gradients))
+    scale = 1.0 if norm <= max_norm else max_norm / norm
+    return [g * scale for g in gradients], norm
+
+
+_ONLY_SHORTENS = "You scaled short gradients up. Clipping only shortens: the factor is at most 1."
+
 CLIP_BY_GLOBAL_NORM = Exercise(
     name="lstm.clip_by_global_norm",
     title="Clipping by the global norm",
@@ -255,9 +302,11 @@ CLIP_BY_GLOBAL_NORM = Exercise(
             "You clipped each array by its own norm, which changes the direction of the whole "
             "gradient. Compute one norm over all arrays, and scale all by the same number.",
         ),
+        Mistake(_clip_always, _ONLY_SHORTENS),
+        Mistake(_clip_always_and_divide_by_zero, _ONLY_SHORTENS),
         Mistake(
-            _clip_always,
-            "You scaled short gradients up. Clipping only shortens: the factor is at most 1.",
+            _clip_without_the_root,
+            "Your norm is the sum of the squares; the norm is its root.",
         ),
         Mistake(
             lambda gradients, max_norm: (
@@ -455,6 +504,26 @@ def _lstm_backward_variant(
     return backward
 
 
+def _slope_of_the_memory_itself(gates, c, c_new, dh_new, dc_new):
+    i, f, g, o = gates
+    dc_all = dc_new + dh_new * o * (1 - c_new**2)
+    dz = (
+        dc_all * g * i * (1 - i),
+        dc_all * c * f * (1 - f),
+        dc_all * i * (1 - g**2),
+        dh_new * np.tanh(c_new) * o * (1 - o),
+    )
+    return np.concatenate(dz, axis=-1), dc_all * f
+
+
+def _candidate_as_a_sigmoid(gates, c, c_new, dh_new, dc_new):
+    g = gates[2]
+    dz, dc = lstm_step_backward(gates, c, c_new, dh_new, dc_new)
+    di, df, dg, do = np.split(dz, 4, axis=-1)
+    dg = dg / (1 - g**2) * g * (1 - g)
+    return np.concatenate([di, df, dg, do], axis=-1), dc
+
+
 LSTM_STEP_BACKWARD = Exercise(
     name="lstm.lstm_step_backward",
     title="An LSTM step, backwards",
@@ -476,6 +545,15 @@ LSTM_STEP_BACKWARD = Exercise(
         Mistake(
             _lstm_backward_variant(slope=False),
             "Between the memory and the output stands a tanh; its slope 1 - tanh² c' is missing.",
+        ),
+        Mistake(
+            _slope_of_the_memory_itself,
+            "The slope of tanh(c') is 1 - tanh² c'; you took 1 - c'². Only where the tanh itself "
+            "is at hand, as h' was in the plain network, is its square enough.",
+        ),
+        Mistake(
+            _candidate_as_a_sigmoid,
+            "The candidate g is a tanh, and its slope is 1 - g²; g (1 - g) is that of a sigmoid.",
         ),
         Mistake(
             _lstm_backward_variant(memory="new"),
@@ -542,6 +620,13 @@ def _gru_variant(order: str = "rzn", reset: str = "after", keep: str = "z", cand
     return step
 
 
+def _reset_around_everything(x, h, W_x, W_h, b_x, b_h):
+    x_r, x_z, x_n = np.split(x @ W_x.T + b_x, 3, axis=-1)
+    h_r, h_z, h_n = np.split(h @ W_h.T + b_h, 3, axis=-1)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    return (1 - z) * np.tanh(r * (x_n + h_n)) + z * h
+
+
 GRU_STEP = Exercise(
     name="lstm.gru_step",
     title="The reset gate of a GRU",
@@ -576,6 +661,11 @@ GRU_STEP = Exercise(
             "The reset gate is missing from the candidate: r ⊙ (h W_hnᵀ + b_hn).",
         ),
         Mistake(
+            _reset_around_everything,
+            "r multiplies the input's part too. It resets what comes from the old state and "
+            "nothing else: n = tanh(x_n + r ⊙ h_n).",
+        ),
+        Mistake(
             _gru_variant(keep="1 - z"),
             "You swapped old and new: z is the share of the old state, h' = (1 - z) ⊙ n + z ⊙ h.",
         ),
@@ -608,6 +698,10 @@ def masked_mean_loss(losses: Array, lengths: Array) -> float:
 def _masked(losses: Array, lengths: Array, shift: int = 0) -> Array:
     return np.arange(losses.shape[1]) < lengths[:, None] + shift
 
+
+_ONE_STEP_TOO_MANY = (
+    "You took one step too many: steps are counted from 0, so step t is real if t < length."
+)
 
 MASKED_MEAN_LOSS = Exercise(
     name="lstm.masked_mean_loss",
@@ -646,8 +740,13 @@ MASKED_MEAN_LOSS = Exercise(
                 np.where(_masked(losses, lengths, shift=1), losses, 0).sum()
                 / np.minimum(lengths + 1, losses.shape[1]).sum()
             ),
-            "You took one step too many: steps are counted from 0, so step t is real if "
-            "t < length.",
+            _ONE_STEP_TOO_MANY,
+        ),
+        Mistake(
+            lambda losses, lengths: float(
+                np.where(_masked(losses, lengths, shift=1), losses, 0).sum() / lengths.sum()
+            ),
+            _ONE_STEP_TOO_MANY,
         ),
         Mistake(
             lambda losses, lengths: float(np.where(_masked(losses, lengths), losses, 0).sum()),
@@ -669,6 +768,11 @@ def bits_per_character(probabilities: Array) -> float:
     """Return the mean of -log₂ p over the characters that came, p (N,)."""
     return float(-np.log2(probabilities).mean())
 
+
+_AS_IN_AN_ENTROPY = (
+    "You weighted each surprise by its own probability, as in an entropy. Here each character that "
+    "came counts once."
+)
 
 BITS_PER_CHARACTER = Exercise(
     name="lstm.bits_per_character",
@@ -700,8 +804,11 @@ BITS_PER_CHARACTER = Exercise(
         ),
         Mistake(
             lambda probabilities: float(-(probabilities * np.log2(probabilities)).mean()),
-            "You weighted each surprise by its own probability, as in an entropy. Here each "
-            "character that came counts once.",
+            _AS_IN_AN_ENTROPY,
+        ),
+        Mistake(
+            lambda probabilities: float(-(probabilities * np.log2(probabilities)).sum()),
+            _AS_IN_AN_ENTROPY,
         ),
     ),
     hints=(
@@ -751,6 +858,22 @@ def _bigram_nats(train, test, n_characters, alpha):
     return bigram_bits(train, test, n_characters, alpha) * float(np.log(2))
 
 
+def _bigram_of_the_whole_text(train, test, n_characters, alpha):
+    occurrences = np.bincount(train, minlength=n_characters) + alpha * n_characters
+    p = _bigram_counts(train, n_characters, float(alpha)) / occurrences[:, None]
+    return bits_per_character(p[test[:-1], test[1:]])
+
+
+def _bigram_without_keepdims(train, test, n_characters, alpha):
+    counts = _bigram_counts(train, n_characters, float(alpha))
+    p = counts / counts.sum(axis=1)
+    return bits_per_character(p[test[:-1], test[1:]])
+
+
+def _bigram_per_character_of_test(train, test, n_characters, alpha):
+    return bigram_bits(train, test, n_characters, alpha) * (len(test) - 1) / len(test)
+
+
 def _bigram_cases(rng: np.random.Generator) -> list[Case]:
     def case(n_train: int, n_test: int, n_characters: int, alpha: float) -> Case:
         shares = rng.dirichlet(np.full(n_characters, 0.5))
@@ -759,6 +882,8 @@ def _bigram_cases(rng: np.random.Generator) -> list[Case]:
         # alike, it would make no difference which way the counts are normalised.
         test[0], test[-1] = shares.argmax(), shares.argmin()
         train[0], train[-1] = shares.argmax(), shares.argmin()
+        # The last character of train once had no successor: let test ask what follows it.
+        test[n_test // 2] = train[-1]
         return Case((train, test, n_characters, alpha))
 
     return [case(200, 50, 5, 1.0), case(31, 17, 7, 0.1), case(1000, 101, 11, 0.5)]
@@ -797,6 +922,22 @@ BIGRAM_BITS = Exercise(
             "You read the pairs the wrong way round: p[before, next].",
         ),
         Mistake(_bigram_nats, "These are nats; bits come from log₂."),
+        Mistake(
+            _bigram_of_the_whole_text,
+            "You divided by how often the character before occurs in all of train. Its last "
+            "character has no successor and is no pair: count over train[:-1], or take the sum "
+            "of the row.",
+        ),
+        Mistake(
+            _bigram_without_keepdims,
+            "counts.sum(axis=1) has shape (V,), so that NumPy divides column j by the sum of row "
+            "j. With keepdims=True it keeps the shape (V, 1), one number for each row.",
+        ),
+        Mistake(
+            _bigram_per_character_of_test,
+            "You divided by len(test). The first character is not predicted, since nothing comes "
+            "before it: the mean is over len(test) - 1 pairs.",
+        ),
     ),
     hints=(
         "Count the pairs of train in a matrix whose row is the character before and whose column "
@@ -824,6 +965,28 @@ def _naive_temperature(logits: Array, temperature: float) -> Array:
 def _one_maximum_for_all(logits: Array, temperature: float) -> Array:
     return _naive_temperature(logits - logits.max(), temperature)
 
+
+def _one_total_for_all(logits: Array, temperature: float) -> Array:
+    powers = np.exp(logits / temperature - (logits / temperature).max(axis=-1, keepdims=True))
+    return powers / powers.sum()
+
+
+def _total_without_keepdims(logits: Array, temperature: float) -> Array:
+    powers = np.exp(logits / temperature - (logits / temperature).max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1)
+
+
+def _maximum_without_keepdims(logits: Array, temperature: float) -> Array:
+    with np.errstate(all="ignore"):
+        powers = np.exp(logits / temperature - (logits / temperature).max(axis=-1))
+        return powers / powers.sum(axis=-1)
+
+
+_OVER_THE_WHOLE_ARRAY = "You normalised over the whole array, not over each row."
+_LOST_AXIS = (
+    "A maximum or a sum over the last axis loses that axis, and NumPy lines its numbers up with "
+    "the columns. keepdims=True keeps one number for each row, in its place."
+)
 
 TEMPERATURE_PROBABILITIES = Exercise(
     name="lstm.temperature_probabilities",
@@ -866,8 +1029,11 @@ TEMPERATURE_PROBABILITIES = Exercise(
             lambda logits, temperature: softmax((logits / temperature).ravel()).reshape(
                 logits.shape
             ),
-            "You normalised over the whole array, not over each row.",
+            _OVER_THE_WHOLE_ARRAY,
         ),
+        Mistake(_one_total_for_all, _OVER_THE_WHOLE_ARRAY),
+        Mistake(_total_without_keepdims, _LOST_AXIS),
+        Mistake(_maximum_without_keepdims, _LOST_AXIS),
         Mistake(
             lambda logits, temperature: softmax(logits),
             "The temperature is not used.",
