@@ -42,7 +42,8 @@ class NameEncoder:
 
     def __init__(self, alpha: float = 0.3) -> None:
         self.pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), sublinear_tf=True)
-        self.line = Ridge(alpha=alpha, fit_intercept=False)
+        # fewer names than pieces: one equation for each name, solved for all columns at once
+        self.line = Ridge(alpha=alpha, fit_intercept=False, solver="cholesky")
         self.mean_of: dict[str, Array] = {}
 
     def fit(self, texts: Sequence[str], kinds: Sequence[str], rows: Tensor) -> "NameEncoder":
@@ -76,8 +77,8 @@ def place_by_facts(
     known: Array,
     start: Tensor,
     *,
-    steps: int = 200,
-    learning_rate: float = 0.05,
+    steps: int = 60,
+    learning_rate: float = 0.1,
     penalty: float = 0.1,
 ) -> Tensor:
     """Return rows (n, W) for new entities, fitted to a few facts of theirs; the model stays as is.
@@ -88,8 +89,7 @@ def place_by_facts(
     between two new entities are left out, and an entity without any other stays where it begins.
     `penalty` weighs N3.
     """
-    fixed = {name: value.detach() for name, value in model.named_parameters()}
-    table = fixed["entity.weight"]
+    table = model.entity.weight.detach()
     many, relations = len(table), model.num_relations
     heads, names, tails = known.T
     as_source = (heads >= many) & (tails < many)
@@ -104,13 +104,13 @@ def place_by_facts(
         )
     sources, asked, answers = map(torch.from_numpy, (sources, asked, answers))
     linked = sources.unique() - many
+    relation_rows = model.relation_rows(asked).detach()
 
     rows = start.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([rows], lr=learning_rate)
-    every = torch.arange(many)
     for _ in range(steps):
-        tables = fixed | {"entity.weight": torch.cat((table, rows))}
-        scores = torch.func.functional_call(model, tables, (sources, asked, every))
+        queries = model.query(rows[sources - many], relation_rows)
+        scores = model.score_all(queries, table)
         loss = F.cross_entropy(scores, answers)
         sizes = moduli(rows[linked], model.has_complex_entities)
         loss = loss + penalty * (sizes**3).sum(dim=1).mean()

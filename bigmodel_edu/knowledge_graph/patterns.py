@@ -58,10 +58,10 @@ PATTERNS: dict[str, Callable[[np.random.Generator], tuple[Array, Array]]] = {
 
 # Distances have to grow to be told apart: that takes large steps, and no penalty in the way.
 SETTINGS = {
-    "TransE": Configuration("TransE", dim=8, epochs=150, batch_size=64, learning_rate=0.3),
-    "RotatE": Configuration("RotatE", dim=8, epochs=100, batch_size=64, learning_rate=0.1),
+    "TransE": Configuration("TransE", dim=8, epochs=150, batch_size=512, learning_rate=0.3),
+    "RotatE": Configuration("RotatE", dim=8, epochs=100, batch_size=512, learning_rate=0.1),
 } | {
-    name: Configuration(name, dim=16, epochs=50, batch_size=64, learning_rate=0.1, penalty=0.003)
+    name: Configuration(name, dim=16, epochs=50, batch_size=512, learning_rate=0.1, penalty=0.003)
     for name in ("DistMult", "ComplEx")
 }
 

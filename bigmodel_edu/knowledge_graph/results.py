@@ -26,26 +26,48 @@ from .reference import Evaluation, FactIndex, Popularity, RuleModel, ScoreFuncti
 from .training import Configuration, torch_scores, train
 
 CLDR_SETTINGS: dict[str, Configuration] = {
-    "TransE": Configuration(model="TransE", dim=100, epochs=15, learning_rate=0.03),
+    "TransE": Configuration(model="TransE", dim=64, epochs=10, learning_rate=0.03),
     "DistMult": Configuration(
-        model="DistMult", dim=100, epochs=15, learning_rate=0.03, penalty=0.1, reciprocal=True
+        model="DistMult",
+        dim=100,
+        epochs=6,
+        learning_rate=0.1,
+        decay=True,
+        penalty=0.1,
+        reciprocal=True,
     ),
     "ComplEx": Configuration(
-        model="ComplEx", dim=50, epochs=15, learning_rate=0.03, penalty=0.1, reciprocal=True
+        model="ComplEx",
+        dim=50,
+        epochs=6,
+        learning_rate=0.1,
+        decay=True,
+        penalty=0.1,
+        reciprocal=True,
     ),
     "RotatE": Configuration(
         model="RotatE",
-        dim=50,
-        epochs=30,
-        learning_rate=0.01,
+        dim=32,
+        epochs=8,
+        learning_rate=0.03,
+        decay=True,
         loss="self_adversarial",
         margin=3.0,
         negatives=16,
     ),
 }
 
+NUMBERS = 100  # of an entity in UMLS: 50 complex ones
+
 UMLS_SETTINGS: dict[str, Configuration] = {
-    name: replace(settings, epochs=100, learning_rate=0.02, penalty=settings.penalty / 10)
+    name: replace(
+        settings,
+        dim=NUMBERS // 2 if name in ("ComplEx", "RotatE") else NUMBERS,
+        epochs=100,
+        learning_rate=0.02,
+        decay=False,
+        penalty=settings.penalty / 10,
+    )
     for name, settings in CLDR_SETTINGS.items()
 }
 UMLS_SETTINGS["RotatE"] = replace(UMLS_SETTINGS["RotatE"], margin=6.0, negatives=32)
