@@ -43,7 +43,7 @@ STUDENTS = {
     "wrong": {"neuron": "def neuron(x, w, b):\n    return 0.0"},
     "untouched": {},
 }
-EARNED = {"right": 3, "partly": 1 + 2 * 3 / 5, "wrong": 0, "untouched": 0}
+EARNED = {"right": 3, "partly": 1 + 2 * 5 / 7, "wrong": 0, "untouched": 0}
 
 
 def nbgrader(*words: str) -> None:
