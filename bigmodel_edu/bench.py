@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from bigmodel_edu.components import (
     BenchSize,
@@ -38,6 +39,7 @@ ROUNDS = 30
 SECONDS = 3.0  # no pass is measured for longer than this
 # The threads of one library spin for up to 30 ms after its work, on the cores of the next
 # one: each competitor waits until they sleep, and runs once unmeasured to wake its own.
+# Where every library has one thread, none spins and nobody waits.
 SETTLE = 0.04
 ON_CPU = ("numpy", "torch", "builtin")
 ON_GPU = ("cupy", "reference_on_cupy", "torch_on_cuda")
@@ -79,13 +81,20 @@ class Place:
         return _followed_by(run, self.wait)
 
 
-def run(component: Component) -> list[Timing]:
+def run(component: Component, *, rounds: int = ROUNDS) -> list[Timing]:
     """Return the timings of the component, one per pass; none if it has no size to measure."""
-    return [_timing(component, name, runs) for name, runs in competitors(component).items()]
+    passes = competitors(component).items()
+    return [_timing(component, name, runs, rounds) for name, runs in passes]
+
+
+def run_longest(component: Component, *, rounds: int = ROUNDS) -> Timing:
+    """Return the timing of the pass that includes the others, and measure no other."""
+    name, runs = list(competitors(component).items())[-1]
+    return _timing(component, name, runs, rounds)
 
 
 def competitors(component: Component) -> dict[Pass, dict[str, Run]]:
-    """Return all that compete here, by pass and by name, ready to run."""
+    """Return all that compete here, by pass, the longest last, and by name, ready to run."""
     if component.bench is None:
         return {}
     rng = np.random.default_rng(0)
@@ -100,11 +109,12 @@ def competitors(component: Component) -> dict[Pass, dict[str, Run]]:
     return passes
 
 
-def _timing(component: Component, pass_: Pass, runs: dict[str, Run]) -> Timing:
-    measured = interleaved_medians({name: runs[name] for name in ON_CPU if name in runs})
+def _timing(component: Component, pass_: Pass, runs: dict[str, Run], rounds: int) -> Timing:
+    on_cpu = {name: runs[name] for name in ON_CPU if name in runs}
+    measured = interleaved_medians(on_cpu, rounds=rounds)
     if on_gpu := {name: runs[name] for name in ON_GPU if name in runs}:
-        with plain_float32():
-            measured |= interleaved_medians(on_gpu, settle=0)  # they have no threads to wait for
+        with plain_float32():  # and no threads to wait for
+            measured |= interleaved_medians(on_gpu, rounds=rounds, settle=0)
     columns = {f"{name}_ms": measured.get(name) for name in (*ON_CPU, *ON_GPU)}
     return Timing(
         component.name, component.chapter, component.bench.shape, pass_, device=device(), **columns
@@ -121,11 +131,13 @@ def interleaved_medians(
     """Return the median milliseconds of each competitor, taking turns for `rounds` rounds."""
     for compete in competitors.values():  # once unmeasured: caches, kernels, threads
         compete()
+    if settle is None:
+        settle = SETTLE if some_thread_may_spin() else 0
     times: dict[str, list[float]] = {name: [] for name in competitors}
     end = perf_counter() + seconds
     for _ in range(rounds):
         for name, compete in competitors.items():
-            sleep(SETTLE if settle is None else settle)
+            sleep(settle)
             compete()
             start = perf_counter()
             compete()
@@ -133,6 +145,14 @@ def interleaved_medians(
         if perf_counter() > end:
             break
     return {name: median(values) for name, values in times.items()}
+
+
+def some_thread_may_spin() -> bool:
+    """Return whether a library that is loaded, PyTorch or NumPy's BLAS, has a second thread."""
+    import torch
+
+    pools = [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]
+    return max(pools) > 1
 
 
 @contextmanager

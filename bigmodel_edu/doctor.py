@@ -47,6 +47,7 @@ def examine() -> list[Finding]:
         _nvrtc(),
         _folder("data folder", _data_folder, "BIGMODEL_DATA_DIR"),
         _mirror(),
+        _chapters_data(),
         _folder("progress folder", _progress_folder, "BIGMODEL_STATE_DIR"),
     ]
 
@@ -190,3 +191,18 @@ def _mirror() -> Finding:
         return Finding(name, "ok", mirror)
     advice = "set BIGMODEL_DATA_MIRROR to an existing folder, or unset it"
     return Finding(name, "wrong", f"{mirror} is not a folder", advice)
+
+
+def _chapters_data() -> Finding:
+    from bigmodel_edu.data import DOWNLOADS, human_size, status
+
+    name = "data of the chapters"
+    used = [download for download in DOWNLOADS.values() if download.in_chapters]
+    lacking = [
+        f"{download.name} ({human_size(download.size)}) is {found}"
+        for download in used
+        if (found := status(download.name)) != "ready"
+    ]
+    if not lacking:
+        return Finding(name, "ok", ", ".join(download.name for download in used))
+    return Finding(name, "missing", ", ".join(lacking), "`bigmodel data fetch --default`")

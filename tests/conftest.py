@@ -11,10 +11,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from times import kind_of
 
 import bigmodel_edu
 from bigmodel_edu.components import Component
 from bigmodel_edu.cuda import on_cpu
+from bigmodel_edu.data import DOWNLOADS, data_folder, human_size, status
 from bigmodel_edu.parity import ParityError, check, judges_of
 
 pytest_plugins = ["times"]
@@ -29,7 +31,7 @@ def pytest_addoption(parser):
         "--seeds",
         type=int,
         default=10,
-        help="with how many seeds each exercise is checked (a project with a hundredth of them)",
+        help="with how many seeds each exercise is checked, a project with fewer",
     )
     group.addoption(
         "--first-seed",
@@ -48,6 +50,11 @@ def pytest_configure(config):
     os.environ[FIRST_SEED] = str(config.getoption("first_seed"))  # the workers of xdist draw none
     # Compiled kernels are kept between runs: in pytest's own cache, not in the user's.
     os.environ.setdefault("BIGMODEL_KERNEL_CACHE", str(config.cache.mkdir("kernels")))
+
+
+def pytest_collection_modifyitems(items):
+    # A chapter takes longer than any other test: begun last, it would keep one worker alone.
+    items.sort(key=lambda item: kind_of(item.nodeid) != "notebooks")
 
 
 @pytest.fixture
@@ -137,3 +144,21 @@ def usual_signals():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def needs_data():
+    """Return `needs_data(name)`: skip, and say why, where the set-up could not fetch this data.
+
+    In continuous integration the test fails instead, lest it be green for not having run.
+    """
+
+    def needs_data(name: str) -> None:
+        if (found := status(name)) != "ready":
+            stop = pytest.fail if os.environ.get("CI") else pytest.skip
+            stop(
+                f"{name} ({human_size(DOWNLOADS[name].size)}) is {found} in {data_folder()}: "
+                f"run `bigmodel data fetch {name}`"
+            )
+
+    return needs_data

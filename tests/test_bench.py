@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from bigmodel_edu import bench, catalogue
 from bigmodel_edu.components import (
@@ -29,15 +30,6 @@ KEYS += ["cupy_ms", "reference_on_cupy_ms", "torch_on_cuda_ms", "device"]
 def no_waiting(monkeypatch):
     """Nothing here competes for the processor."""
     monkeypatch.setattr(bench, "SETTLE", 0)
-
-
-@pytest.fixture
-def one_round(monkeypatch):
-    """Measure every competitor once, which is enough to see that it runs."""
-    real = bench.interleaved_medians
-    monkeypatch.setattr(
-        bench, "interleaved_medians", lambda runs, **options: real(runs, rounds=1, **options)
-    )
 
 
 @pytest.fixture
@@ -83,9 +75,9 @@ MEASURED = [name for name, c in COMPONENTS.items() if c.bench is not None]
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_every_competitor_runs(name, one_round):
+def test_every_competitor_runs(name):
     component = small(COMPONENTS[name])
-    timings = bench.run(component)
+    timings = bench.run(component, rounds=1)
     layer = isinstance(component, LayerComponent)
     training = ["training step"] * (component.bench.trains_on is not None)
     passes = ["forward", "forward+backward", *training] if layer else ["step"]
@@ -98,8 +90,8 @@ def test_every_competitor_runs(name, one_round):
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_every_competitor_of_the_gpu_runs(name, one_round, pretended_gpu):
-    for timing in bench.run(small(COMPONENTS[name])):
+def test_every_competitor_of_the_gpu_runs(name, pretended_gpu):
+    for timing in bench.run(small(COMPONENTS[name]), rounds=1):
         assert timing.cupy_ms > 0
         assert timing.reference_on_cupy_ms > 0
         assert timing.torch_on_cuda_ms > 0
@@ -119,17 +111,17 @@ def test_the_builtin_takes_the_twins_state(name):
     size.builtin().load_state_dict(twin.state_dict(), strict=True)
 
 
-def test_as_json(one_round):
-    (timing,) = bench.run(small(COMPONENTS["neural_nets.adam"]))
+def test_as_json():
+    (timing,) = bench.run(small(COMPONENTS["neural_nets.adam"]), rounds=1)
     as_json = timing.as_json()
     assert list(as_json) == KEYS
     assert json.loads(json.dumps(as_json)) == as_json
     assert as_json["pass"] == "step"
 
 
-def test_what_is_not_there_is_none(one_round, monkeypatch):
+def test_what_is_not_there_is_none(monkeypatch):
     monkeypatch.setattr(bench, "no_gpu", lambda: "no GPU in this test")
-    timing, _ = bench.run(small(COMPONENTS["neural_nets.linear"]))
+    timing, _ = bench.run(small(COMPONENTS["neural_nets.linear"]), rounds=1)
     assert timing.cupy_ms is None
     assert timing.reference_on_cupy_ms is None
     assert timing.builtin_ms is None
@@ -146,7 +138,65 @@ def test_a_component_without_a_size_is_not_measured():
     assert bench.run(FunctionComponent(name="neural_nets.nothing", call=lambda m: 0.0)) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [("linear", "forward+backward"), ("mlp", "training step"), ("adam", "step")],
+)
+def test_only_the_longest_pass(name, longest, monkeypatch):
+    measured = []
+    monkeypatch.setattr(
+        bench, "interleaved_medians", lambda runs, **options: measured.append(runs) or {}
+    )
+    monkeypatch.setattr(bench, "no_gpu", lambda: "no GPU in this test")
+    monkeypatch.setattr(bench, "_torch_devices", lambda: {"torch": "cpu"})
+    timing = bench.run_longest(small(COMPONENTS[f"neural_nets.{name}"]))
+    assert timing.pass_ == longest
+    assert len(measured) == 1
+
+
 # Interleaving
+
+
+@pytest.mark.parametrize("run", [bench.run, bench.run_longest])
+def test_as_many_rounds_as_asked_for(run, monkeypatch, pretended_gpu):
+    asked = []
+    monkeypatch.setattr(
+        bench,
+        "interleaved_medians",
+        lambda runs, *, rounds, **options: asked.append((list(runs), rounds)) or {},
+    )
+    run(small(COMPONENTS["neural_nets.linear"]), rounds=7)
+    assert {rounds for _, rounds in asked} == {7}
+    assert {name for names, _ in asked for name in names} >= {"numpy", "torch", "cupy"}
+
+
+@pytest.mark.parametrize(
+    ("torch_threads", "blas_threads", "pause"), [(1, 1, 0), (2, 1, 0.5), (1, 2, 0.5)]
+)
+def test_they_wait_where_a_thread_may_spin(torch_threads, blas_threads, pause, monkeypatch):
+    import torch
+
+    pauses = []
+    monkeypatch.setattr(bench, "SETTLE", 0.5)
+    monkeypatch.setattr(bench, "sleep", pauses.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: torch_threads)
+    monkeypatch.setattr(bench, "threadpool_info", lambda: [{"num_threads": blas_threads}])
+    bench.interleaved_medians(dict.fromkeys("ab", lambda: None), rounds=3)
+    assert pauses == [pause] * 6
+
+
+def test_the_threads_of_both_libraries_are_seen():
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(limits=1):
+            assert not bench.some_thread_may_spin()
+        torch.set_num_threads(2)
+        assert bench.some_thread_may_spin()
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_competitors_take_turns():

@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nbformat
 import pytest
@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from bigmodel_edu import __version__, bench, catalogue, doctor, parity
 from bigmodel_edu.bench import Timing
 from bigmodel_edu.cli import app
+from bigmodel_edu.errors import BookError
 from bigmodel_edu.labs import Case, Exercise
 from bigmodel_edu.parity import Verdict
 
@@ -289,6 +290,62 @@ def test_data_fetch(monkeypatch, tmp_path):
 
     monkeypatch.setattr(data, "fetch", lambda name: (tmp_path / name,))
     assert bigmodel("data", "fetch", "toy").stdout == f"{tmp_path / 'toy'}\n"
+
+
+@pytest.fixture
+def in_chapters(monkeypatch, tmp_path):
+    """Chapters use three sets, the second of which cannot be had; returns what was fetched."""
+    from bigmodel_edu import data
+
+    def fetch(name):
+        if name == "two":
+            raise BookError("two is not here and not to be had.")
+        fetched.append(name)
+        return (tmp_path / name,)
+
+    fetched = []
+    for name, download in dict(data.DOWNLOADS).items():
+        monkeypatch.setitem(data.DOWNLOADS, name, replace(download, in_chapters=False))
+    for number, name in enumerate(("one", "two", "three"), 1):
+        file = data.DataFile(name, number * 1000, "", "")
+        download = data.Download(name, "", (file,), "", "", "", in_chapters=True)
+        monkeypatch.setitem(data.DOWNLOADS, name, download)
+    monkeypatch.setattr(data, "fetch", fetch)
+    return fetched
+
+
+def test_data_fetch_default_says_how_much_and_goes_on(in_chapters):
+    result = bigmodel("data", "fetch", "--default")
+    assert result.stdout == (
+        "Fetching the data that the chapters use: one 1 kB + two 2 kB + three 3 kB ...\n"
+    )
+    assert (result.exit_code, result.stderr) == (2, "two is not here and not to be had.\n")
+    assert in_chapters == ["one", "three"]
+
+
+def test_data_fetch_default_where_all_is_here(in_chapters, monkeypatch):
+    from bigmodel_edu import data
+
+    monkeypatch.setattr(data, "status", lambda name: "ready")
+    monkeypatch.setattr(data, "fetch", in_chapters.append)
+    result = bigmodel("data", "fetch", "--default")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "The data that the chapters use is here: one 1 kB + two 2 kB" in result.stdout
+    assert in_chapters == ["one", "two", "three"], "their checksums are verified all the same"
+
+
+@pytest.mark.parametrize("arguments", [(), ("umls", "--default")])
+def test_data_fetch_needs_a_name_or_default(arguments):
+    assert "one name from `bigmodel data list`, or --default" in (
+        sentence(bigmodel("data", "fetch", *arguments))
+    )
+
+
+def test_data_list_names_whom_to_name():
+    owner = "Twitter, Inc and other contributors, CC BY 4.0"
+    assert owner in bigmodel("data", "list").stdout
+    downloads = json.loads(bigmodel("data", "list", "--json").stdout)
+    assert owner in next(d["attribution"] for d in downloads if d["name"] == "emoji")
 
 
 def test_data_fetch_of_an_unknown_set_is_one_sentence():

@@ -97,3 +97,17 @@ def test_the_mirror(tmp_path, monkeypatch):
     assert finding("data mirror").status == "ok"
     monkeypatch.setenv("BIGMODEL_DATA_MIRROR", str(tmp_path / "gone"))
     assert finding("data mirror").status == "wrong"
+
+
+def test_data_of_the_chapters(tmp_path, monkeypatch):
+    from bigmodel_edu import data
+
+    monkeypatch.delenv("BIGMODEL_DATA_MIRROR", raising=False)
+    monkeypatch.setenv("BIGMODEL_DATA_DIR", str(tmp_path))
+    found = finding("data of the chapters")
+    assert found.status == "missing"
+    assert found.found == "sotu (4.5 MB) is missing, emoji (10.3 MB) is missing"
+    assert found.advice == "`bigmodel data fetch --default`"
+    monkeypatch.setattr(data, "status", lambda name: "ready")
+    found = finding("data of the chapters")
+    assert (found.status, found.found) == ("ok", "sotu, emoji")

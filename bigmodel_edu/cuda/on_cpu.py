@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bigmodel_edu.cuda.compiled import Kernel, build_library, compile_kernels
+from bigmodel_edu.cuda.compiled import Kernel, as_cpp, build_library, compile_kernels
 from bigmodel_edu.cuda.kernels import KernelError
 
 Edit = Callable[[str], str]
@@ -26,7 +26,7 @@ Edit = Callable[[str], str]
 def unavailable() -> str | None:
     """Return why CUDA kernels cannot run on the CPU here, or None when they can."""
     try:
-        build_library("#include <barrier>\nstd::barrier<> probe(1);\n", ())
+        build_library(as_cpp("", {}), ())
     except KernelError as error:
         first_lines = " ".join(str(error).split("\n")[:2])
         return f"CUDA kernels run on the CPU only with a compiler of C++20: {first_lines}"

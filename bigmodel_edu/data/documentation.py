@@ -17,7 +17,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from .downloads import DataFileError, cache_folder
+from .downloads import cache_folder
+from .registry import DataFileError
 
 PACKAGES = {"numpy": "NumPy", "scipy": "SciPy", "scikit-learn": "scikit-learn"}
 IMPORT_NAMES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn"}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .downloads import DataFileError, fetch
+from .downloads import fetch
+from .registry import DataFileError
 
 CLASS_NAMES = (
     "T-shirt/top",

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from .downloads import DOWNLOADS, Download, human_size, status
+from .downloads import human_size, status
+from .registry import DOWNLOADS, Download
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ INCLUDED: tuple[Included, ...] = (
     Included(
         name="documentation",
         title="8,500 docstrings: English prose and Python",
-        package="NumPy, SciPy and sklearn",
+        package="NumPy, SciPy, sklearn",
         licence="BSD-3-Clause",
         source="https://github.com/numpy/numpy, …/scipy/scipy, …/scikit-learn/scikit-learn",
     ),
@@ -84,6 +85,8 @@ def describe() -> str:
     lines = [header, "─" * (sum(widths) + 2 * len(widths) - 2)]
     for line, data in zip(body, entries, strict=True):
         lines += [line, " " * (widths[0] + 2) + data.source]
+        if isinstance(data, Download) and data.attribution:
+            lines.append(" " * (widths[0] + 2) + data.attribution)
     return "\n".join(lines)
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from bigmodel_edu.errors import HyperparameterError
 
-from .downloads import DOWNLOADS, DataFileError, fetch
+from .downloads import fetch
 from .graph import PARTS, GraphError, KnowledgeGraph
+from .registry import DOWNLOADS, DataFileError
 
 Triple = tuple[str, str, str]
 Unseen = Literal["keep", "drop", "error"]

@@ -4,7 +4,8 @@ import re
 import sys
 from typing import NamedTuple
 
-from .downloads import DataFileError, status
+from .downloads import status
+from .registry import DataFileError
 from .text import load_tiny_shakespeare
 
 

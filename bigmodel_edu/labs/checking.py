@@ -29,7 +29,7 @@ from bigmodel_edu.labs.judging import (
     explain,
     is_blank,
     is_untouched,
-    judge,
+    judge_all,
     named_arguments,
     recognise,
     run,
@@ -84,7 +84,7 @@ def check(
     if all(is_untouched(attempt) for attempt in attempts):
         forgotten = attempts[0].error is None and not _has_empty_body(function)
         return _not_attempted(exercise, " It returned nothing: is a `return` missing?" * forgotten)
-    verdicts = [judge(exercise, *pair) for pair in zip(cases, attempts, strict=True)]
+    verdicts = judge_all(exercise, cases, attempts)
     wrong = [i for i, verdict in enumerate(verdicts) if verdict]
     if not wrong:
         return _passed(exercise)

@@ -82,6 +82,18 @@ def judge(
     return failure
 
 
+def judge_all(
+    exercise: Exercise, cases: Sequence[Case], attempts: Sequence[Attempt]
+) -> list[Failure | None]:
+    """What is wrong with each attempt, or, if nothing is, with all of them together."""
+    verdicts = [judge(exercise, *pair) for pair in zip(cases, attempts, strict=True)]
+    if exercise.judge_all and not any(verdicts):
+        answers = [attempt.answer for attempt in attempts]
+        if verdict := exercise.judge_all(cases, answers):
+            return [Failure(verdict)] * len(cases)
+    return verdicts
+
+
 def _ask_judge(exercise: Exercise, case: Case, attempt: Attempt) -> Failure | None:
     yours = (("yours", describe(attempt.answer)),)
     try:
@@ -151,8 +163,10 @@ def explain(
     first = next(i for i, verdict in enumerate(verdicts) if verdict)
     failure, case = verdicts[first], cases[first]
     message = failure.message
-    details = [("case", f"{first + 1} of {len(cases)}" + f": {case.note}" * bool(case.note))]
-    details += [("called", called)]
+    which = f"{first + 1} of {len(cases)}" + f": {case.note}" * bool(case.note)
+    if len(cases) > 1 and all(verdict is failure for verdict in verdicts):
+        which = f"all {len(cases)} together"
+    details = [("case", which), ("called", called)]
     if mistake:
         message = mistake.message
         details.append(("seen", failure.message))
@@ -214,30 +228,31 @@ def _is_comparable(answer: Any) -> bool:
 
 
 def batch_size_advice(cases: Sequence[Case], verdicts: Sequence[Failure | None]) -> str:
-    """Say so when an answer is right for one batch size and wrong for all others.
+    """Say so when an answer is right for one batch and wrong for another of the same rows.
 
-    A single wrong case with a note ("huge logits") more likely fails for what the note says.
+    Only there can nothing but the size be the reason. Cases that merely differ in size may fail
+    for something else in them, and what is longest in an argument need not be a batch.
     """
-    sizes = [_batch_size(case) for case in cases]
-    right = {size for size, verdict in zip(sizes, verdicts, strict=True) if not verdict}
-    wrong = {size for size, verdict in zip(sizes, verdicts, strict=True) if verdict}
-    if None in right | wrong or len(right) != 1 or right & wrong:
-        return ""
-    noted = all(c.note for c, verdict in zip(cases, verdicts, strict=True) if verdict)
-    if noted and len(wrong) < 2:
-        return ""
-    if right == {1}:
+    right = {id(case) for case, verdict in zip(cases, verdicts, strict=True) if not verdict}
+    for case, verdict in zip(cases, verdicts, strict=True):
+        if verdict and id(case.rows_of) in right:
+            return _about_batches(*_batch_sizes(case.rows_of, case))
+    return ""
+
+
+def _about_batches(right: int, wrong: int) -> str:
+    if right == 1:
         return (
-            "It is right for a batch of one and wrong for larger ones: look at what is summed, "
-            "averaged or broadcast over the batch."
+            f"It is right for a batch of one and wrong for the same row {wrong} times: look at "
+            "what is summed, averaged or broadcast over the batch."
         )
-    others = " and ".join(map(str, sorted(wrong)))
     return (
-        f"It is right for batches of {right.pop()} and wrong for batches of {others}: "
+        f"It is right for a batch of {right} and wrong for a batch of {wrong} of the same rows: "
         "is a size written into your code?"
     )
 
 
-def _batch_size(case: Case) -> int | None:
-    arrays = [a for a in (*case.args, *case.kwargs.values()) if isinstance(a, np.ndarray)]
-    return next((len(a) for a in arrays if a.ndim), None)
+def _batch_sizes(*cases: Case) -> tuple[int, int]:
+    """The lengths of the first array that is longer in one case than in the other."""
+    arrays = zip(*([a for a in c.args if isinstance(a, np.ndarray)] for c in cases), strict=True)
+    return next((len(a), len(b)) for a, b in arrays if a.shape != b.shape)

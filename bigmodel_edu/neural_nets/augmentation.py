@@ -45,14 +45,27 @@ class RandomDistortion:
         return images.reshape(x.shape)
 
     def _moved(self, images: Array, rng: np.random.Generator) -> Array:
-        """Look up every pixel of the new images where it lay in the old ones."""
-        from scipy.ndimage import map_coordinates
-
-        n, centre = len(images), (self.side - 1) / 2
+        """Look up every pixel of the new images where it lay in the old ones: between four."""
+        n, centre, width = len(images), (self.side - 1) / 2, self.side + 2
         angle = np.radians(rng.uniform(-self.degrees, self.degrees, size=(n, 1, 1)))
         offset = rng.uniform(-self.shift, self.shift, size=(2, n, 1, 1))
         row, column = np.indices((self.side, self.side)) - centre
         old_row = np.cos(angle) * row - np.sin(angle) * column + centre + offset[0]
         old_column = np.sin(angle) * row + np.cos(angle) * column + centre + offset[1]
-        image = np.broadcast_to(np.arange(n)[:, None, None], old_row.shape)
-        return map_coordinates(images, [image, old_row, old_column], order=1, mode="grid-constant")
+
+        framed = np.zeros((n, width, width), dtype=images.dtype)  # by pixels from outside
+        framed[:, 1:-1, 1:-1] = images
+        top, down = self._pixel_and_rest(old_row, images.dtype)
+        left, right = self._pixel_and_rest(old_column, images.dtype)
+        corner = (np.arange(n)[:, None, None] * width + top) * width + left
+        upper, lower = (
+            (1 - right) * framed.take(corner + step) + right * framed.take(corner + step + 1)
+            for step in (0, width)
+        )
+        return (1 - down) * upper + down * lower
+
+    def _pixel_and_rest(self, position: Array, dtype: np.dtype) -> tuple[Array, Array]:
+        """Split positions in the image: the framed image's pixel before, and how far from it."""
+        position = np.clip(position + 1, 0, self.side + 1)
+        pixel = np.minimum(position.astype(np.intp), self.side)  # one more pixel comes after it
+        return pixel, (position - pixel).astype(dtype)

@@ -57,6 +57,11 @@ NEURON = Exercise(
             lambda x, w, b: sigmoid(w * x + b),
             "You multiplied element by element and did not add up: w · x is one number, w @ x.",
         ),
+        Mistake(
+            lambda x, w, b: sigmoid((w * x).mean() + b),
+            "You took the mean of the products; a neuron adds them up.",
+        ),
+        Mistake(lambda x, w, b: sigmoid(w @ x - b), "You took the bias off; it is added."),
     ),
     hints=(
         "First the weighted sum z: multiply each input by its weight, add up, add the bias.",
@@ -74,6 +79,14 @@ def linear_backward(x: Array, weight: Array, dy: Array) -> tuple[Array, Array, A
     return dx, grads["weight"], grads["bias"]
 
 
+def _linear_cases(rng: np.random.Generator) -> list[Case]:
+    first, one, square = (
+        Case((rng.normal(size=(n, d)), rng.normal(size=(h, d)), rng.normal(size=(n, h))))
+        for n, d, h in ((5, 7, 3), (1, 2, 5), (11, 3, 3))
+    )
+    return [first, first.in_batch_of(2, 0, 2), one, one.in_batch_of(3, 0, 2), square]
+
+
 LINEAR_BACKWARD = Exercise(
     name="neural_nets.linear_backward",
     title="A linear layer, backwards",
@@ -81,10 +94,7 @@ LINEAR_BACKWARD = Exercise(
     stars=2,
     parts=("dx", "dweight", "dbias"),
     reference=linear_backward,
-    cases=lambda rng: [
-        Case((rng.normal(size=(n, d)), rng.normal(size=(h, d)), rng.normal(size=(n, h))))
-        for n, d, h in ((5, 7, 3), (1, 2, 5), (11, 3, 3))
-    ],
+    cases=_linear_cases,
     mistakes=(
         Mistake(
             lambda x, weight, dy: (dy @ weight, dy.T @ x, dy),
@@ -102,6 +112,11 @@ LINEAR_BACKWARD = Exercise(
             "acts in several ways has the sum of their gradients.",
         ),
         Mistake(
+            lambda x, weight, dy: (dy @ weight, dy.T @ x / len(x), dy.sum(axis=0)),
+            "You averaged the weight gradient over the batch. The mean, where there is one, "
+            "belongs to the loss and is in dy already; a layer adds up.",
+        ),
+        Mistake(
             lambda x, weight, dy: (dy @ weight, x.T @ dy, dy.sum(axis=0)),
             "Your weight gradient is transposed: it must have the shape of weight, (H, D), "
             "so it is dyᵀ x.",
@@ -113,6 +128,11 @@ LINEAR_BACKWARD = Exercise(
         Mistake(
             lambda x, weight, dy: (dy @ weight, dy.T @ x, dy.sum()),
             "You summed the bias gradient over everything; there is one number per output.",
+        ),
+        Mistake(
+            lambda x, weight, dy: (dy @ weight, dy.T @ x, dy.sum(axis=1)),
+            "You summed the bias gradient over the outputs (axis 1); each output has a bias of its "
+            "own, and it is the batch that is summed over, axis 0.",
         ),
     ),
     hints=(
@@ -162,6 +182,11 @@ RELU_BACKWARD = Exercise(
             lambda x, dy: dy * np.maximum(x, 0),
             "You multiplied by max(x, 0), the value of the ReLU; its derivative is 1 where x > 0.",
         ),
+        Mistake(
+            lambda x, dy: dy * np.sign(x),
+            "You multiplied by the sign of x, which is -1 on the left; the ReLU is flat there, and "
+            "its slope is 0.",
+        ),
     ),
     hints=(
         "The ReLU is x on the right and 0 on the left: what are the two slopes?",
@@ -177,9 +202,27 @@ def _naive_softmax(z: Array) -> Array:
     return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
 
+def _exp_below_the_maximum(z: Array) -> Array:
+    return np.exp(z - z.max(axis=-1, keepdims=True))
+
+
 def _with_zero_column_maximum(z: Array) -> Array:
     exponentials = np.exp(z - z.max(axis=0, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def _softmax_cases(rng: np.random.Generator) -> list[Case]:
+    first = Case((rng.normal(size=(5, 7)),))
+    one = Case((rng.normal(size=(1, 3)),), note="a batch of one")
+    return [
+        first,
+        first.in_batch_of(3, 0),
+        one,
+        one.in_batch_of(2, 0),
+        Case((np.array([[1e4, 0.0, -1e4], [3.0, 3.0, 3.0]]),), note="huge logits"),
+        Case((rng.normal(size=(11, 2)) - 1e4,), note="very negative logits"),
+        Case((rng.normal(size=(5, 3)).astype(np.float32),), note="float32"),
+    ]
 
 
 SOFTMAX = Exercise(
@@ -188,13 +231,7 @@ SOFTMAX = Exercise(
     points=2,
     stars=2,
     reference=softmax,
-    cases=lambda rng: [
-        Case((rng.normal(size=(5, 7)),)),
-        Case((rng.normal(size=(1, 3)),), note="a batch of one"),
-        Case((np.array([[1e4, 0.0, -1e4], [3.0, 3.0, 3.0]]),), note="huge logits"),
-        Case((rng.normal(size=(11, 2)) - 1e4,), note="very negative logits"),
-        Case((rng.normal(size=(5, 3)).astype(np.float32),), note="float32"),
-    ],
+    cases=_softmax_cases,
     mistakes=(
         Mistake(
             lambda z: np.exp(z) / np.exp(z).sum(),
@@ -203,6 +240,15 @@ SOFTMAX = Exercise(
         Mistake(
             lambda z: np.exp(z - z.max()) / np.exp(z - z.max()).sum(),
             "You normalised over the whole array, not over each row.",
+        ),
+        Mistake(
+            lambda z: _exp_below_the_maximum(z) / _exp_below_the_maximum(z).sum(),
+            "The maximum is each row's own, but the sum is that of the whole array. Normalise each "
+            "row: sum over axis -1, with keepdims=True.",
+        ),
+        Mistake(
+            lambda z: _exp_below_the_maximum(z) / _exp_below_the_maximum(z).mean(-1, keepdims=True),
+            "You divided by the mean of each row, so that a row sums to C; divide by its sum.",
         ),
         Mistake(
             lambda z: np.exp(z) / np.exp(z).sum(axis=0, keepdims=True),
@@ -263,19 +309,28 @@ def _subtracting_whole_columns(logits: Array, targets: Array) -> Array:
     return p / len(p)
 
 
+def _subtracting_whole_rows(logits: Array, targets: Array) -> Array:
+    p = softmax(logits)
+    p[targets] -= 1
+    return p / len(p)
+
+
+def _cross_entropy_cases(rng: np.random.Generator) -> list[Case]:
+    first, one, two_classes = (
+        Case((3 * rng.normal(size=(n, c)), rng.integers(0, c, size=n)))
+        for n, c in ((5, 7), (1, 3), (11, 2))
+    )
+    huge = Case((np.array([[1e4, 0.0], [0.0, 1e4]]), np.array([0, 0])), note="huge logits")
+    return [first, first.in_batch_of(3, 0, 1), one, one.in_batch_of(2, 0, 1), two_classes, huge]
+
+
 CROSS_ENTROPY_GRADIENT = Exercise(
     name="neural_nets.cross_entropy_gradient",
     title="The gradient of softmax cross-entropy",
     points=2,
     stars=2,
     reference=cross_entropy_gradient,
-    cases=lambda rng: [
-        *(
-            Case((3 * rng.normal(size=(n, c)), rng.integers(0, c, size=n)))
-            for n, c in ((5, 7), (1, 3), (11, 2))
-        ),
-        Case((np.array([[1e4, 0.0], [0.0, 1e4]]), np.array([0, 0])), note="huge logits"),
-    ],
+    cases=_cross_entropy_cases,
     mistakes=(
         Mistake(
             lambda logits, targets: softmax(logits) - _one_hot(logits, targets),
@@ -295,12 +350,32 @@ CROSS_ENTROPY_GRADIENT = Exercise(
             "p[np.arange(N), targets].",
         ),
         Mistake(
+            _subtracting_whole_rows,
+            "p[targets] picks whole rows, those with the labels' numbers. To pick one element in "
+            "each row give the rows too: p[np.arange(N), targets].",
+        ),
+        Mistake(
+            lambda logits, targets: (softmax(logits) - 1) / len(logits),
+            "You subtracted 1 from every probability. The truth y is one-hot: 1 at the label only.",
+        ),
+        Mistake(
             lambda logits, targets: softmax(logits) / len(logits),
             "You returned p / N; where the label is, 1 must be subtracted from p first.",
         ),
         Mistake(
             lambda logits, targets: (softmax(logits) - _one_hot(logits, targets)) / logits.size,
             "You divided by N · C. The mean is over the N examples only; over classes L is a sum.",
+        ),
+        Mistake(
+            lambda logits, targets: (softmax(logits) - _one_hot(logits, targets)) / logits.shape[1],
+            "You divided by the number of classes C. L is a mean over the N examples.",
+        ),
+        Mistake(
+            lambda logits, targets: (
+                (_naive_softmax(logits) - _one_hot(logits, targets)) / len(logits)
+            ),
+            "Right for small logits, but e^10000 overflows. Subtract each row's maximum before you "
+            "take exponentials.",
         ),
         Mistake(
             lambda logits, targets: -_one_hot(logits, targets) / softmax(logits) / len(logits),
@@ -374,6 +449,11 @@ def _coupled_cubic(rng: np.random.Generator, shape: tuple[int, ...]) -> CoupledC
     return CoupledCubic(rng.normal(size=shape), float(rng.uniform(0.5, 1)))
 
 
+def _sharp_bend(rng: np.random.Generator, shape: tuple[int, ...]) -> CoupledCubic:
+    """Return a function whose difference quotient at zero, a + 10⁶ a³ h², tells what h was."""
+    return CoupledCubic(rng.uniform(0.5, 1.5, size=shape), 1e6)
+
+
 NUMERICAL_GRADIENT = Exercise(
     name="neural_nets.numerical_gradient",
     title="Checking a gradient",
@@ -381,8 +461,14 @@ NUMERICAL_GRADIENT = Exercise(
     stars=2,
     reference=numerical_gradient,
     cases=lambda rng: [
-        Case((_coupled_cubic(rng, shape), rng.normal(size=shape), 1e-2))
-        for shape in ((5,), (3, 2), (1,), ())
+        *(
+            Case((_coupled_cubic(rng, shape), rng.normal(size=shape), 1e-2))
+            for shape in ((5,), (3, 2), (1,), ())
+        ),
+        Case(
+            (_sharp_bend(rng, (2, 3)), np.zeros((2, 3))),
+            note="h is not given, so that the default is taken",
+        ),
     ],
     mistakes=(
         Mistake(
@@ -393,6 +479,10 @@ NUMERICAL_GRADIENT = Exercise(
         Mistake(
             lambda f, x, h=1e-5: 2 * numerical_gradient(f, x, h),
             "You divided by h; the two points are 2h apart.",
+        ),
+        Mistake(
+            lambda f, x, h=1e-5: numerical_gradient(f, x, h) * h * h,
+            "`/ 2 * h` divides by 2 and multiplies by h; write / (2 * h).",
         ),
         Mistake(
             _all_at_once,
@@ -480,6 +570,19 @@ def _breadth_first(result: str, parents: dict[str, list[str]]) -> list[str]:
     return order[::-1]
 
 
+def _on_arrival_and_reversed(result: str, parents: dict[str, list[str]]) -> list[str]:
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in order:
+            order.append(name)
+            for parent in parents.get(name, []):
+                visit(parent)
+
+    visit(result)
+    return order[::-1]
+
+
 TOPOLOGICAL_ORDER = Exercise(
     name="neural_nets.topological_order",
     function="topological_order_by_name",
@@ -510,6 +613,12 @@ TOPOLOGICAL_ORDER = Exercise(
             _breadth_first,
             "You took breadth-first order, by distance from the result. With a short cut a "
             "variable can be near and still have to wait for a longer way round.",
+        ),
+        Mistake(
+            _on_arrival_and_reversed,
+            "You note a variable when you arrive at it, and turn the list round at the end. A "
+            "variable that was reached by a short way can still be needed at the end of a longer "
+            "one: note it when all its parents are noted.",
         ),
         Mistake(
             _without_leaves,
@@ -552,10 +661,11 @@ def dropout(x: Array, mask: Array, p: float) -> Array:
 
 
 def _dropout_cases(rng: np.random.Generator) -> list[Case]:
-    return [
+    first, *others = (
         Case((rng.normal(size=shape), (rng.random(shape) >= p).astype(float), p))
         for shape, p in (((5, 7), 0.3), ((1, 11), 0.8), ((3, 2), 0.0))
-    ]
+    )
+    return [first, first.in_batch_of(2, 0, 1), *others]
 
 
 DROPOUT = Exercise(
@@ -637,6 +747,29 @@ def _without_weight(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tu
     )
 
 
+def _over_features(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
+    x_hat, inverse_std = (a.T for a in _normalized(x.T, eps))
+    inverse_std, dx_hat = inverse_std[:, None], dy * weight
+    along_constant = dx_hat.mean(axis=1, keepdims=True)
+    along_x_hat = (dx_hat * x_hat).mean(axis=1, keepdims=True)
+    dx = inverse_std * (dx_hat - along_constant - x_hat * along_x_hat)
+    return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+
+
+def _sums_for_means(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
+    x_hat, inverse_std = _normalized(x, eps)
+    dx_hat = dy * weight
+    dx = inverse_std * (dx_hat - dx_hat.sum(axis=0) - x_hat * (dx_hat * x_hat).sum(axis=0))
+    return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+
+
+def _eps_outside_the_root(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
+    s = x.std(axis=0) + eps
+    x_hat, dx_hat = (x - x.mean(axis=0)) / s, dy * weight
+    dx = (dx_hat - dx_hat.mean(axis=0) - x_hat * (dx_hat * x_hat).mean(axis=0)) / s
+    return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+
+
 def _scaled_sums(x: Array, weight: Array, dy: Array, eps: float) -> tuple:
     dx, dweight, dbias = batch_norm_backward(x, weight, dy, eps)
     return dx, dweight / len(x), dbias / len(x)
@@ -650,6 +783,19 @@ def _unbiased(x: Array, weight: Array, dy: Array, eps: float = 1e-5) -> tuple:
     return dx, (dy * x_hat).sum(axis=0), dy.sum(axis=0)
 
 
+def _batch_norm_cases(rng: np.random.Generator) -> list[Case]:
+    def arrays(n: int, d: int, std: float = 2.0) -> tuple[Array, Array, Array]:
+        x = std * (1.5 + rng.normal(size=(n, d)))
+        return x, rng.normal(size=d), rng.normal(size=(n, d))
+
+    return [
+        Case((*arrays(5, 7), 1e-5)),
+        Case((*arrays(2, 3), 1e-5)),
+        Case((*arrays(11, 1), 0.1), note="another eps"),
+        Case(arrays(7, 2, std=3e-3), note="eps is not given, and the variance as small"),
+    ]
+
+
 BATCH_NORM_BACKWARD = Exercise(
     name="neural_nets.batch_norm_backward",
     title="Batch normalisation, backwards",
@@ -657,10 +803,7 @@ BATCH_NORM_BACKWARD = Exercise(
     stars=3,
     parts=("dx", "dweight", "dbias"),
     reference=batch_norm_backward,
-    cases=lambda rng: [
-        Case((3 + 2 * rng.normal(size=(n, d)), rng.normal(size=d), rng.normal(size=(n, d)), eps))
-        for n, d, eps in ((5, 7, 1e-5), (2, 3, 1e-5), (11, 1, 0.1))
-    ],
+    cases=_batch_norm_cases,
     mistakes=(
         Mistake(
             _statistics_as_constants,
@@ -681,6 +824,27 @@ BATCH_NORM_BACKWARD = Exercise(
             _unbiased,
             "You divided the variance by N - 1 (ddof=1). Batch normalisation uses the biased "
             "variance of the batch, divided by N.",
+        ),
+        Mistake(
+            _over_features,
+            "You took mean and variance over the features of each example, which is layer "
+            "normalisation; batch normalisation takes them over the batch, axis 0.",
+        ),
+        Mistake(
+            _sums_for_means,
+            "You took off sums where means belong: both sums in dx are divided by N.",
+        ),
+        Mistake(
+            _eps_outside_the_root,
+            "ε stands under the root, added to the variance: s = √(v + ε).",
+        ),
+        Mistake(
+            lambda x, weight, dy, eps=1e-5: (
+                batch_norm_backward(x, weight, dy, eps)[0],
+                (dy * x).sum(axis=0),
+                dy.sum(axis=0),
+            ),
+            "γ is multiplied by x̂, not by x: its gradient is the sum of dy · x̂.",
         ),
         Mistake(
             _without_weight,
@@ -706,11 +870,11 @@ def adam_step(
     return w, m, v
 
 
-def _adam(correct: bool = True, shift: int = 0, inside: bool = False):
+def _adam(correct: bool = True, shift: int = 0, inside: bool = False, b1=0.9, b2=0.999):
     def step(w, g, m, v, t, lr=1e-3):
-        m, v, t = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g, t + shift
-        m_hat = m / (1 - 0.9**t) if correct else m
-        v_hat = v / (1 - 0.999**t) if correct else v
+        m, v, t = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g, t + shift
+        m_hat = m / (1 - b1**t) if correct else m
+        v_hat = v / (1 - b2**t) if correct else v
         root = np.sqrt(v_hat + 1e-8) if inside else np.sqrt(v_hat) + 1e-8
         return w - lr * m_hat / root, m, v
 
@@ -723,18 +887,24 @@ def _adam_storing_corrected(w, g, m, v, t, lr=1e-3):
     return w - lr * m / (np.sqrt(v) + 1e-8), m, v
 
 
+def _adam_without_root(w, g, m, v, t, lr=1e-3):
+    _, m, v = _adam()(w, g, m, v, t, lr)
+    return w - lr * m / (1 - 0.9**t) / (v / (1 - 0.999**t) + 1e-8), m, v
+
+
 def _adam_cases(rng: np.random.Generator) -> list[Case]:
-    def case(shape: tuple[int, ...], t: int, note: str, scale: float = 1.0) -> Case:
+    def case(shape: tuple[int, ...], t: int, note: str, *lr: float, scale: float = 1.0) -> Case:
         w, g = rng.normal(size=(2, *shape))
         m, v = 0.1 * rng.normal(size=shape), 0.01 * rng.random(shape)
         moments = (np.zeros(shape), np.zeros(shape)) if t == 1 else (m, scale**2 * v)
-        return Case((w, scale * g, *moments, t, 0.5), note=note)
+        return Case((w, scale * g, *moments, t, *lr), note=note)
 
     return [
-        case((5, 7), 1, "the first step"),
-        case((3,), 2, "the second step"),
-        case((2, 3), 100, "the hundredth step"),
-        case((11,), 3, "tiny gradients", scale=1e-4),
+        case((5, 7), 1, "the first step", 0.5),
+        case((3,), 2, "the second step", 0.5),
+        case((2, 3), 100, "the hundredth step", 0.5),
+        case((11,), 3, "tiny gradients", 0.5, scale=1e-4),
+        case((7,), 5, "the default learning rate"),
     ]
 
 
@@ -759,6 +929,15 @@ ADAM_STEP = Exercise(
         Mistake(
             _adam(inside=True),
             "ε stands outside the root: √v̂ + ε. Inside, it would swallow small gradients.",
+        ),
+        Mistake(
+            _adam_without_root,
+            "The root is missing: divide by √v̂ + ε. v is an average of squares, so that v̂ itself "
+            "has the unit of a squared gradient.",
+        ),
+        Mistake(
+            _adam(b1=0.999, b2=0.9),
+            "You exchanged β₁ and β₂: m, the average of g, has 0.9, and v has 0.999.",
         ),
         Mistake(
             lambda w, g, m, v, t, lr=1e-3: _adam()(w, g, m, v, t),
@@ -814,6 +993,11 @@ def _f1_of_present_classes(y_true: Array, y_pred: Array, n_classes: int) -> floa
     return float((2 * tp / np.maximum(2 * tp + fp + fn, 1))[present].mean())
 
 
+def _without_the_two(y_true: Array, y_pred: Array, n_classes: int) -> float:
+    counts = _class_counts(y_true, y_pred, n_classes)
+    return float((counts[0] / np.maximum(counts.sum(axis=0), 1)).mean())
+
+
 MACRO_F1 = Exercise(
     name="neural_nets.macro_f1",
     title="Macro F1",
@@ -848,6 +1032,10 @@ MACRO_F1 = Exercise(
             _f1_of_means,
             "You averaged precision and recall first and took F1 of the means; take F1 of each "
             "class, then the mean.",
+        ),
+        Mistake(
+            _without_the_two,
+            "You computed TP / (TP + FP + FN); F1 counts TP twice, above and below the line.",
         ),
         Mistake(
             _f1_of_present_classes,

@@ -33,7 +33,8 @@ Augmentation = Callable[[Array, np.random.Generator], Array]
 
 @dataclass
 class History:
-    """What training saw: the loss of every step, and loss and accuracy after every epoch.
+    """What training saw: the loss of every step, and after every epoch what `fit` was given to
+    look at, the accuracy on the training examples and loss and accuracy on validation examples.
 
     `best_epoch` counts from zero; with early stopping the parameters returned are from there.
     """
@@ -135,11 +136,13 @@ class Trainer:
         batch_size: int = 64,
         rng: np.random.Generator,
         validation: tuple[Array, Array] | None = None,
+        train_accuracy: bool = False,
         progress: bool = True,
     ) -> tuple[Params, History]:
         """Train on x (N, D) and integer labels y (N,); return the parameters and the history.
 
-        For a model that takes them, x may be integer tokens (N, T).
+        For a model that takes them, x may be integer tokens (N, T). `train_accuracy` asks for the
+        accuracy on all of x after every epoch, at the price of one more pass over them.
 
         Raises NonFiniteLoss when the loss is no longer a finite number, naming the step and the
         layer whose output went bad first.
@@ -154,7 +157,8 @@ class Trainer:
                     error.history = history
                     raise
                 history.step_loss.append(loss)
-            history.train_accuracy.append(accuracy(y, predict(self.model, params, x)))
+            if train_accuracy:
+                history.train_accuracy.append(accuracy(y, predict(self.model, params, x)))
             if validation is None:
                 continue
             self._validate_epoch(params, validation, history)

@@ -1,7 +1,7 @@
 """The exercises of chapter 4: their cases, and the mistakes that readers really make."""
 
 from collections.abc import Callable
-from itertools import chain, combinations, cycle, pairwise
+from itertools import chain, pairwise
 from math import sqrt
 
 import numpy as np
@@ -66,16 +66,20 @@ def _random_mask(rng: np.random.Generator, *shape: int) -> Array:
 
 
 def _attention_cases(rng: np.random.Generator) -> list[Case]:
-    def drawn(b: int, t: int, s: int, d: int, e: int, size: float = 1.0) -> tuple[Array, ...]:
-        q = size * rng.normal(size=(b, t, d))
-        return q, size * rng.normal(size=(b, s, d)), rng.normal(size=(b, s, e))
+    def drawn(b: int, t: int, s: int, d: int, e: int) -> tuple[Array, ...]:
+        return tuple(rng.normal(size=size) for size in ((b, t, d), (b, s, d), (b, s, e)))
+
+    def large(b: int, t: int, s: int, d: int, e: int) -> tuple[Array, ...]:
+        """All scores of a query are above 1000, those of the next one below -1000."""
+        q, k = (rng.uniform(30, 60, size=size) for size in ((b, t, d), (b, s, d)))
+        return q * (-1.0) ** np.arange(t)[:, None], k, rng.normal(size=(b, s, e))
 
     return [
         Case((*drawn(5, 3, 7, 4, 2), _random_mask(rng, 5, 3, 7)), note="a mask for each sequence"),
         Case((*drawn(2, 5, 5, 3, 7), np.tri(5, dtype=bool)), note="a causal mask"),
         Case((*drawn(3, 4, 6, 5, 2), np.ones((4, 6), dtype=bool)), note="everything visible"),
         Case((*drawn(1, 2, 1, 3, 5), np.ones((2, 1), dtype=bool)), note="one key"),
-        Case((*drawn(4, 3, 5, 7, 2, 40.0), _random_mask(rng, 3, 5)), note="large scores"),
+        Case((*large(4, 3, 5, 7, 2), _random_mask(rng, 3, 5)), note="large scores"),
     ]
 
 
@@ -129,6 +133,11 @@ ATTENTION = Exercise(
             _attention_variant(lambda s, mask: s * mask),
             "A score of 0 is not invisible: e⁰ = 1 still gets its share. What must not be seen has "
             "the score -∞.",
+        ),
+        Mistake(
+            _attention_variant(lambda s, mask: np.where(mask, s, -1e3)),
+            "What must not be seen has a finite score in your code, and a score that may be seen "
+            "can be lower still. -np.inf is lower than all of them.",
         ),
         Mistake(
             _attention_variant(_hide, to_weights=_careless_softmax),
@@ -612,6 +621,7 @@ def _rms_cases(rng: np.random.Generator) -> list[Case]:
         Case(drawn(1, 11, size=1e-3), note="so small that eps matters"),
         Case(drawn(3, 2), {"eps": 0.1}, note="another eps"),
         Case(zero_row, note="a row of zeros"),
+        Case(drawn(13), note="one axis"),
     ]
 
 
@@ -665,14 +675,31 @@ RMS_NORM_BACKWARD = Exercise(
             "its features, the last axis.",
         ),
         Mistake(
+            _rms_variant(lambda g, x_hat, r: g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)),
+            "The factor 1/r is missing in dx: x̂ = x / r.",
+        ),
+        Mistake(
             _rms_variant(root=lambda square, eps: np.sqrt(square) + eps),
             "The eps belongs inside the root: √(mean(x²) + eps).",
+        ),
+        Mistake(
+            _rms_variant(root=lambda square, eps: np.sqrt(square + 1e-6)),
+            "The eps is 10⁻⁶ in your code, whatever `eps` says.",
+        ),
+        Mistake(
+            _rms_variant(root=lambda square, eps: np.sqrt(square)),
+            "The eps is missing: r = √(mean(x²) + eps), also backwards.",
         ),
         Mistake(
             _rms_variant(
                 to_weight=lambda dy, x_hat, x: (dy * x).reshape(-1, dy.shape[-1]).sum(axis=0)
             ),
             "The weight was multiplied by x̂, not by x: dweight is the sum of dy ⊙ x̂ over the rows.",
+        ),
+        Mistake(
+            _rms_variant(to_weight=lambda dy, x_hat, x: (dy * x_hat).sum(axis=0)),
+            "You summed dweight over the first axis. x may have any number of axes: sum over all "
+            "of them but the last.",
         ),
     ),
     hints=(
@@ -730,15 +757,26 @@ def _tile(scores: Array, v: Array) -> Tile:
 
 
 def _tile_cases(rng: np.random.Generator) -> list[Case]:
-    def drawn(t: int, s: int, e: int, shift: float = 0.0) -> Tile:
-        return _tile(2 * rng.normal(size=(t, s)) + shift, rng.normal(size=(s, e)))
+    def drawn(t: int, s: int, e: int, shift: Array | float = 0.0) -> Tile:
+        scores = rng.uniform(-0.5, 0.5, size=(t, s)) + np.reshape(shift, (-1, 1))
+        return _tile(scores, rng.normal(size=(s, e)))
 
-    nothing = np.full(3, -np.inf), np.zeros(3), np.zeros((3, 4))
+    def nothing(tile: Tile, queries: Array) -> Tile:
+        """Return the tile as if these queries had seen none of it."""
+        seen = ~queries
+        m, total, o = tile
+        return np.where(seen, m, -np.inf), total * seen, o * seen[:, None]
+
+    first = np.arange(5) % 3 == 0
     return [
-        Case((drawn(5, 7, 3), drawn(5, 2, 3))),
+        Case((drawn(5, 7, 3), drawn(5, 2, 3, shift=[2, -2, 2, -2, 2])), note="either is higher"),
         Case((drawn(2, 3, 5), drawn(2, 4, 5, shift=50.0)), note="the second tile is far higher"),
         Case((drawn(7, 5, 2, shift=2000.0), drawn(7, 3, 2, shift=-2000.0)), note="large scores"),
-        Case((nothing, drawn(3, 5, 4)), note="nothing seen before"),
+        Case((nothing(drawn(3, 2, 4), np.ones(3, bool)), drawn(3, 5, 4)), note="an empty tile"),
+        Case(
+            (nothing(drawn(5, 3, 2), first), nothing(drawn(5, 4, 2), ~first)),
+            note="each query has seen one of the two tiles",
+        ),
     ]
 
 
@@ -915,89 +953,124 @@ def _search(
     bos: int,
     eos: int,
     max_length: int,
+    *,
+    of_each: bool = False,
     shrinks: bool = False,
+    lets_end: bool = True,
+    stops: Callable[[list], bool] = lambda found: False,
 ) -> list[tuple[float, tuple[int, ...]]]:
     """Return what was finished, and what was alive at the end, in the order found.
 
-    With `shrinks` every sequence that is finished makes the beam narrower for good.
+    With `of_each` the beam is as wide for each sequence alone, with `shrinks` every sequence that
+    is finished makes it narrower for good, without `lets_end` such a sequence stays alive, and the
+    search ends early where `stops(finished ones)`.
     """
+
+    def likeliest(pairs):
+        return sorted(pairs, key=lambda pair: -pair[0])[:beam]
+
     live, found = [(0.0, (bos,))], []
     for _ in range(max_length):
         longer = [
-            (total + float(log_p), (*prefix, token))
+            [
+                (total + float(log_p), (*prefix, token))
+                for token, log_p in enumerate(log_probabilities(prefix))
+            ]
             for total, prefix in live
-            for token, log_p in enumerate(log_probabilities(prefix))
         ]
-        ranked = sorted(longer, key=lambda pair: -pair[0])
-        ended = [pair for pair in ranked[:beam] if pair[1][-1] == eos]
-        live = [pair for pair in ranked[:beam] if pair[1][-1] != eos]
+        ranked = [*chain(*map(likeliest, longer))] if of_each else likeliest(chain(*longer))
+        ended = [pair for pair in ranked if pair[1][-1] == eos]
+        live = [pair for pair in ranked if pair[1][-1] != eos] if lets_end else ranked
         beam -= len(ended) * shrinks
         found += ended
+        if stops(found):
+            break
     return found + live
 
 
+Score = Callable[[float, int, float], float]
+
+
+def _beam_score(total: float, n: int, alpha: float) -> float:
+    return total / ((5 + n) / 6) ** alpha
+
+
 def _beam_variant(
-    score: Callable[[float, int, float], float] = lambda total, n, alpha: (
-        total / ((5 + n) / 6) ** alpha
-    ),
+    score: Score = _beam_score,
+    width: Callable[[int], int] = lambda beam: beam,
+    steps: Callable[[int], int] = lambda max_length: max_length,
+    stops_at: Callable[[int], float] = lambda beam: np.inf,
     unfinished: bool = False,
-    greedy: bool = False,
-    first: bool = False,
-    shrinks: bool = False,
+    **options: bool,
 ):
-    """Return a beam search with another score, width, or idea of what counts."""
+    """Return a beam search with another score, width, length, end, or idea of what counts."""
 
     def search(log_probabilities, beam, length_penalty, bos, eos, max_length):
-        found = _search(log_probabilities, 1 if greedy else beam, bos, eos, max_length, shrinks)
-        counted = [pair for pair in found if pair[1][-1] == eos] if not unfinished else found
-        counted = counted[:1] if first else counted or found
+        found = _search(
+            log_probabilities,
+            width(beam),
+            bos,
+            eos,
+            steps(max_length),
+            stops=lambda found: len(found) >= stops_at(beam),
+            **options,
+        )
+        finished = [pair for pair in found if pair[1][-1] == eos]
+        counted = found if unfinished or not finished else finished
         return max(counted, key=lambda pair: score(pair[0], len(pair[1]) - 1, length_penalty))[1]
 
     return search
 
 
-def _toy_language(rng: np.random.Generator, n_tokens: int, eos: int) -> ToyLanguage:
-    """Return a small language whose sentences end the sooner the longer they are."""
-    logits = 1.5 * rng.normal(size=(12, n_tokens, n_tokens))
-    logits[..., eos] += np.linspace(-1.5, 1.5, 12)[:, None]
-    return ToyLanguage(np.log(softmax(logits)))
-
-
-_BEAM_MISTAKES = (
-    Mistake(
-        _beam_variant(score=lambda total, n, alpha: total),
+_WRONG_SCORES: tuple[tuple[Score, str], ...] = (
+    (
+        lambda total, n, alpha: total,
         "You compared the log-probabilities without the length penalty: each further token makes "
         "them lower, so that short sequences win.",
     ),
-    Mistake(
-        _beam_variant(score=lambda total, n, alpha: total * ((5 + n) / 6) ** alpha),
+    (
+        lambda total, n, alpha: total * ((5 + n) / 6) ** alpha,
         "You multiplied by the length penalty. Log-probabilities are negative: dividing by a "
         "number above 1 is what makes a long sequence better.",
     ),
+    (
+        lambda total, n, alpha: total / n,
+        "You divided by the number of tokens. The length penalty of the task grows more slowly: "
+        "((5 + n) / 6)^length_penalty.",
+    ),
+    (
+        lambda total, n, alpha: total / ((5 + n) / 6),
+        "`length_penalty` is an exponent: the logarithm is divided by "
+        "((5 + n) / 6)^length_penalty.",
+    ),
+    (
+        lambda total, n, alpha: total / ((4 + n) / 6) ** alpha,
+        "Your length is one too small: n counts all tokens after bos, eos included.",
+    ),
+    (
+        lambda total, n, alpha: total / ((6 + n) / 6) ** alpha,
+        "Your length is one too large: n counts the tokens after bos, not bos itself.",
+    ),
+)
+
+_BEAM_MISTAKES = (
+    *(Mistake(_beam_variant(score), message) for score, message in _WRONG_SCORES),
     Mistake(
         _beam_variant(unfinished=True),
         "You returned a sequence that has no end: only finished ones count, those with eos.",
     ),
     Mistake(
-        _beam_variant(greedy=True),
+        _beam_variant(width=lambda beam: 1),
         "This is greedy search: you kept one sequence in each step, not `beam` of them.",
     ),
     Mistake(
-        _beam_variant(first=True),
+        _beam_variant(stops_at=lambda beam: 1),
         "You stopped at the first sequence that was finished; a longer one may be better.",
     ),
     Mistake(
-        _beam_variant(score=lambda total, n, alpha: total / n),
-        "You divided by the number of tokens. The length penalty of the task grows more slowly: "
-        "((5 + n) / 6)^length_penalty.",
-    ),
-    Mistake(
-        _beam_variant(score=lambda total, n, alpha: total / ((4 + n) / 6) ** alpha),
-        "Your length is one too small: n counts all tokens after bos, eos included.",
-    ),
-    Mistake(
-        _beam_variant(score=lambda total, n, alpha: total / ((6 + n) / 6) ** alpha),
-        "Your length is one too large: n counts the tokens after bos, not bos itself.",
+        _beam_variant(stops_at=lambda beam: beam),
+        "You stopped when `beam` sequences were finished. Go on as long as one is alive and has "
+        "fewer than `max_length` tokens after bos: it may become the best.",
     ),
     Mistake(
         _beam_variant(shrinks=True),
@@ -1005,60 +1078,165 @@ _BEAM_MISTAKES = (
         "`beam` likeliest continuations are kept again.",
     ),
     Mistake(
+        _beam_variant(lets_end=False),
+        "Sequences that have ended are continued in your search. With eos a sequence is finished: "
+        "it leaves the beam.",
+    ),
+    Mistake(
+        _beam_variant(steps=lambda max_length: max_length - 1),
+        "You stopped one step too soon: a sequence may have `max_length` tokens after bos, which "
+        "does not count.",
+    ),
+    Mistake(
+        _beam_variant(steps=lambda max_length: max_length + 1),
+        "You went one step too far: a sequence has at most `max_length` tokens after bos.",
+    ),
+    Mistake(
         lambda *args: beam_search(*args)[1:],
         "The sequence lacks its bos: return it with bos and eos.",
     ),
+    # these two take long, so they are tried last
+    Mistake(
+        _beam_variant(of_each=True),
+        "You kept the `beam` likeliest continuations of each sequence. Put those of all live "
+        "sequences into one list, and keep the `beam` likeliest of that.",
+    ),
+    Mistake(
+        _beam_variant(width=lambda beam: 10**9),
+        "No sequence ever leaves your beam. In each step keep the `beam` likeliest of all "
+        "continuations of all live sequences.",
+    ),
 )
+
+BOS, EOS, LOST = "^", "$", "uvwxyz"
+"""In the languages of the cases. Who is lost wanders about and never ends."""
+
+Language = dict[str, dict[str, float]]
+
+_TRAPS: dict[str, tuple[Language, int, int]] = {
+    "the best begins behind the beam": (
+        {
+            "^": {"A": 0.6, "B": 0.35},
+            "A": {"C": 0.45, "D": 0.4},
+            "B": {"E": 0.6},
+            "C": {"$": 0.5},
+            "D": {"$": 0.5},
+        },
+        2,
+        3,
+    ),
+    "the likeliest first token leads astray": (
+        {"^": {"A": 0.55, "B": 0.4}, "A": {"C": 0.4, "D": 0.3, "E": 0.2}, "B": {"F": 0.9}},
+        2,
+        5,
+    ),
+    "the likeliest sequence never ends": (
+        {"^": {"A": 0.3, "B": 0.6}, "B": {"B": 0.97}},
+        2,
+        5,
+    ),
+    "the first to end is unlikely": (
+        {"^": {"A": 0.1, "B": 0.8}, "B": {"C": 0.95}, "C": {"D": 0.95}},
+        2,
+        6,
+    ),
+    "the best comes after `beam` others": (
+        {"^": {"A": 0.3, "B": 0.6}, "B": {"C": 0.75}, "C": {"D": 0.75, "$": 0.2}},
+        2,
+        6,
+    ),
+    "a trap after one has ended": (
+        {
+            "^": {"A": 0.2, "B": 0.75},
+            "B": {"C": 0.95},
+            "C": {"D": 0.5, "E": 0.45},
+            "D": {"F": 0.35, "G": 0.3, "H": 0.3},
+        },
+        2,
+        7,
+    ),
+    "one as long as is allowed, and a better one that is longer": (
+        {
+            "^": {"A": 0.1, "B": 0.3, "C": 0.55},
+            **{before: {after: 0.95} for before, after in pairwise("BDEF")},
+            **{before: {after: 0.95} for before, after in pairwise("CGHIJ")},
+        },
+        3,
+        5,
+    ),
+}
+"""Languages in which a slip shows, with the width of the beam and the largest length."""
 
 
 def _beam_cases(rng: np.random.Generator) -> list[Case]:
-    """Draw small languages until the answer and every known mistake differ somewhere."""
-    searches = (beam_search, *(mistake.function for mistake in _BEAM_MISTAKES))
-    alike = set(combinations(range(len(searches)), 2))
-    cases = []
-    drawn = (
-        _beam_case(rng, *sizes) for sizes in cycle(((5, 3, 6), (7, 2, 8), (4, 4, 5), (6, 3, 7)))
-    )
-    for case in chain((_length_case(rng, by) for by in (-1, 1)), drawn):
-        if case is not None:
-            answers = [search(*case.args) for search in searches]
-            still_alike = {(i, j) for i, j in alike if answers[i] == answers[j]}
-            if still_alike < alike:  # this case tells some of them apart
-                cases.append(case)
-            alike = still_alike
-        if not alike:
-            return cases
+    """Return a case for every slip of a search, for every wrong score, and two at random."""
+    return [
+        *(
+            _beam_case(rng, language, beam, float(rng.uniform(0.6, 0.75)), max_length, note)
+            for note, (language, beam, max_length) in _TRAPS.items()
+        ),
+        *_score_cases(rng),
+        _random_case(rng, 5, 3, 0.0, 6),
+        _random_case(rng, 7, 2, float(rng.uniform(1.2, 1.5)), 8),
+    ]
 
 
-def _length_case(rng: np.random.Generator, by: int) -> Case:
-    """Return a case whose winner is another one if lengths are counted wrong by `by`.
+def _beam_case(
+    rng: np.random.Generator,
+    language: Language,
+    beam: int,
+    penalty: float,
+    max_length: int,
+    note: str,
+) -> Case:
+    """Return a case in which every token that goes nowhere ends."""
+    used = sorted({*language, *chain(*language.values())} - {BOS, EOS})
+    symbols = [BOS, EOS, *used, *LOST]
+    number = dict(zip(symbols, rng.permutation(len(symbols)).tolist(), strict=True))
+    lost = [number[symbol] for symbol in LOST]
+    table = np.full((len(symbols), len(symbols)), 1e-9)
+    for before in symbols:
+        row = table[number[before]]
+        for after, p in ({} if before in LOST else language.get(before, {EOS: 0.95})).items():
+            row[number[after]] = p
+        row[lost] = (1 - row.sum()) * rng.dirichlet([50] * len(LOST))
+    args = (ToyLanguage(np.log(table)[None]), beam, penalty, number[BOS], number[EOS], max_length)
+    return Case(args, note=note)
 
-    One sequence has 2 tokens after bos, the other 6. With log p of the second a little above or
-    below ((5 + 6) / (5 + 2))^α times that of the first, one more or less in each length decides.
+
+def _score_cases(rng: np.random.Generator) -> list[Case]:
+    """Return cases of which any two scores, the right one among them, decide one differently.
+
+    One sequence has 2 tokens after bos, the other 6. A score prefers the long one if its log p is
+    at most so many times that of the short one; where two scores are neighbours, we go between.
     """
-    penalty = float(rng.uniform(0.6, 1.0))
-    right, wrong = ((5 + 6) / (5 + 2)) ** penalty, ((5 + 6 + by) / (5 + 2 + by)) ** penalty
-    log_short = float(np.log(rng.uniform(0.45, 0.55)))
-    log_long = log_short * sqrt(right * wrong)
-    bos, eos, short, *long, other = (int(token) for token in rng.permutation(9))
-    table = np.full((9, 9), 1e-9)
-    table[bos, [short, long[0]]] = np.exp([log_short, log_long])
-    table[bos, other] = 1 - np.exp(log_short) - np.exp(log_long)
-    for before, after in ((short, eos), *pairwise((*long, eos)), (other, other)):
-        table[before, after] = 1
-    language = ToyLanguage(np.log(table / table.sum(axis=1, keepdims=True))[None])
-    args = (language, 2, penalty, bos, eos, 6)
-    return Case(args, note="a short sequence against a long one")
+    penalty = float(rng.uniform(0.6, 0.75))  # no two of the scores are alike
+    scores = (_beam_score, *(score for score, _ in _WRONG_SCORES))
+    factors = sorted(score(-1.0, 2, penalty) / score(-1.0, 6, penalty) for score in scores)
+    cases = []
+    for factor in (sqrt(one * other) for one, other in pairwise(factors)):
+        log_short = float(np.log(rng.uniform(0.34, 0.38)))
+        language = {
+            "^": {"A": 0.45, "B": 0.5},
+            "A": {EOS: np.exp(log_short) / 0.45},
+            "F": {EOS: np.exp(factor * log_short) / (0.5 * 0.98**4)},
+            **{before: {after: 0.98} for before, after in pairwise("BCDEF")},
+        }
+        note = "a short sequence against a long one"
+        cases.append(_beam_case(rng, language, 3, penalty, 6, note))
+    return cases
 
 
-def _beam_case(rng: np.random.Generator, n_tokens: int, beam: int, max_length: int) -> Case | None:
-    """Return a case, or None where nothing is finished or two are nearly equally good."""
+def _random_case(
+    rng: np.random.Generator, n_tokens: int, beam: int, penalty: float, max_length: int
+) -> Case:
+    """Return a language in which everything is possible until `max_length`, when all must end."""
     bos, eos = (int(token) for token in rng.choice(n_tokens, size=2, replace=False))
-    language, penalty = _toy_language(rng, n_tokens, eos), float(rng.uniform(0.6, 1.0))
-    args = (language, beam, penalty, bos, eos, max_length)
-    scores = [h.score for h in _hypotheses(*args) if h.finished]
-    clear = scores and (len(scores) == 1 or scores[0] - scores[1] > 1e-6)
-    return Case(args, note=f"{n_tokens} tokens, a beam of {beam}") if clear else None
+    logits = 1.5 * rng.normal(size=(max_length, n_tokens, n_tokens))
+    logits[..., eos] += np.linspace(-1.5, 1.5, max_length)[:, None]
+    logits[-1, :, eos] = 50
+    args = (ToyLanguage(np.log(softmax(logits))), beam, penalty, bos, eos, max_length)
+    return Case(args, note=f"{n_tokens} tokens, a beam of {beam}")
 
 
 BEAM_SEARCH = Exercise(

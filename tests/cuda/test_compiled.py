@@ -1,5 +1,7 @@
 """Kernels on the CPU behave as on a GPU, and a launch that a GPU would misread is refused."""
 
+import platform
+
 import numpy as np
 import pytest
 
@@ -50,14 +52,24 @@ extern "C" __global__ void half_leave(real* y) {
 extern "C" __global__ void beyond(const real* x, real* y, int64 n) { y[n] = x[0]; }
 
 extern "C" __global__ void in_place(const real* x, real* y) { y[threadIdx.x] = 2 * x[threadIdx.x]; }
+
+// y[i] = x[i + step] in each block, through shared memory, but with no __syncthreads().
+extern "C" __global__ void shift(const real* x, real* y, int64 step) {
+    __shared__ real part[8];
+    const int here = blockIdx.x * 8;
+    part[threadIdx.x] = x[here + threadIdx.x];
+    const int from = threadIdx.x + step;
+    y[here + threadIdx.x] = 0 <= from && from < 8 ? part[from] : 0;
+}
 """
 OPTIONS = ("-std=c++17", "-DREAL=float")
+REAL_THREADS = "-DSHIM_REAL_THREADS"  # instead of threads that take turns
 X = np.arange(1, 25, dtype=np.float32)
 
 
-@pytest.fixture
-def kernels(cpp_compiler):
-    return compile_kernels(SOURCE, OPTIONS)
+@pytest.fixture(params=[(), (REAL_THREADS,)], ids=["turns", "real_threads"])
+def kernels(cpp_compiler, request):
+    return compile_kernels(SOURCE, (*OPTIONS, *request.param))
 
 
 def arguments(**changes):
@@ -97,6 +109,19 @@ def test_a_thread_that_returns_early_is_not_waited_for_and_is_back_in_the_next_b
     y = np.zeros_like(X)
     kernels["half_leave"]((3,), (8,), (y,))
     np.testing.assert_array_equal(y, np.tile([4, 0], 12))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="here threads do not take turns")
+@pytest.mark.usefixtures("cpp_compiler")
+@pytest.mark.parametrize(("step", "wrong_blocks"), [(1, [0, 2]), (-1, [1])])
+def test_a_missing_barrier_shows_in_every_run(step, wrong_blocks):
+    y, padded = np.empty_like(X), np.pad(X.reshape(3, 8), ((0, 0), (1, 1)))
+    right = padded[:, 1 + step : 9 + step]
+    shift = compile_kernels(SOURCE, OPTIONS)["shift"]
+    for _ in range(3):
+        shift((3,), (8,), (X, y, np.int64(step)))
+        is_wrong = (y.reshape(3, 8) != right).any(axis=1)
+        assert np.flatnonzero(is_wrong).tolist() == wrong_blocks
 
 
 def test_an_array_given_twice_is_one_array(kernels):

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import random
+import re
 import warnings
 
 import numpy as np
@@ -113,16 +114,16 @@ def test_a_return_forgotten_on_one_path_fails(exercise):
 def test_the_message_names_case_arguments_and_the_worst_element(exercise):
     def my_softmax(z):
         answer = softmax(z)
-        if len(z) == 3:
+        if len(z) > 2:
             answer[2, 4] += 1
         return answer
 
     first_line, *details = failure(exercise, my_softmax, seed=7).splitlines()
-    assert first_line == ("✗ neural_nets.softmax: Your answer has wrong values (1 of 21 elements).")
+    assert first_line == ("✗ neural_nets.softmax: Your answer has wrong values (1 of 35 elements).")
     text = "\n".join(details)
-    assert "case      2 of 4\n" in text
-    assert "called    my_softmax(z)\n             z: float64 array of shape (3, 7)" in text
-    assert "yours     float64 array of shape (3, 7), as expected" in text
+    assert "case      1 of 4\n" in text
+    assert "called    my_softmax(z)\n             z: float64 array of shape (5, 7)" in text
+    assert "yours     float64 array of shape (5, 7), as expected" in text
     assert "worst     [2, 4] yours 1." in text
     assert 'again     check("neural_nets.softmax", my_softmax, seed=7)' in text
 
@@ -151,7 +152,7 @@ def test_the_note_of_the_case_is_shown(exercise):
     assert "case      4 of 4: huge logits" in message
     assert "z: float64 array [[10000., 0.]]" in message
     assert "holds NaN where a finite number was expected" in message
-    assert "written into your code" not in message  # the note says more than the batch size
+    assert not BATCH_SIZE.search(message)  # only the note says why
 
 
 def test_wrong_dtype(exercise):
@@ -165,19 +166,68 @@ def test_wrong_shape(exercise):
     assert "has the shape (5, 7, 1), where (5, 7) was expected" in message
 
 
+def test_answers_that_are_only_judged_together(exercise):
+    def too_small_in_sum(cases, answers):
+        assert len(cases) == len(answers) == 4
+        total = sum(map(np.nansum, answers))
+        return None if total > 10 else f"The sum is {total:.0f}, and 11 is asked for."
+
+    together = dataclasses.replace(
+        exercise, gradable=False, judge=lambda case, answer: None, judge_all=too_small_in_sum
+    )
+    assert check(together, softmax)  # 5 + 3 + 2 + 1 rows of probabilities
+    message = failure(together, lambda z: softmax(z) / 4)
+    assert "softmax: The sum is 3, and 11 is asked for." in message
+    assert "case      all 4 together" in message
+    message = failure(together, exercise.mistakes[0].function)
+    assert "softmax: You normalised over the whole array, not each row." in message
+    assert "seen      The sum is 3, and 11 is asked for." in message
+    no_floats = dataclasses.replace(
+        together, judge=lambda case, answer: "No." if answer.dtype == np.float32 else None
+    )
+    assert "case      3 of 4: float32" in failure(no_floats, softmax)
+
+
+BATCH_SIZE = re.compile("right for a batch of")
+
+
 def test_only_one_batch_size(exercise):
     message = failure(exercise, lambda z: softmax(z) * len(z) / 5)
-    assert "right for batches of 5 and wrong for batches of 1 and 2 and 3: is a size" in message
+    sizes = "right for a batch of 5 and wrong for a batch of 3 of the same rows: is a size written"
+    assert sizes in message
+    assert "case      2 of 4: the first 3 rows of another case" in message
 
 
-def test_a_note_explains_more_than_a_batch_size(exercise):
+def test_only_a_batch_of_one(exercise):
     def cases(rng):
-        return [Case((rng.normal(size=(5, 7)),)), Case((np.array([[1e4, 0.0]]),), note="huge")]
+        one = Case((rng.normal(size=(1, 7)),))
+        return [Case((rng.normal(size=(5, 7)),)), one, one.in_batch_of(4, 0)]
 
     exercise = dataclasses.replace(exercise, cases=cases, mistakes=())
-    message = failure(exercise, lambda z: softmax(z) if len(z) == 5 else z)
-    assert "case      2 of 2: huge" in message
-    assert "is a size written into your code" not in message
+    message = failure(exercise, lambda z: np.exp(z) / np.exp(z).sum())
+    assert "right for a batch of one and wrong for the same row 4 times: look at what" in message
+
+
+def test_cases_that_merely_differ_in_size_say_nothing_about_it(exercise):
+    """The signs are right where a matrix happens to need none: no size is to blame."""
+
+    def cases(rng):
+        return [Case((np.eye(2),))] + [Case((rng.normal(size=(n, 3)),)) for n in (5, 7)]
+
+    exercise = dataclasses.replace(exercise, cases=cases, reference=np.abs, mistakes=())
+    assert not BATCH_SIZE.search(failure(exercise, lambda z: z))
+
+
+def test_rows_that_are_wrong_in_either_number_say_nothing_about_it(exercise):
+    assert not BATCH_SIZE.search(failure(exercise, lambda z: softmax(z) if len(z) == 1 else z))
+
+
+def test_more_rows_than_those_that_are_right_say_nothing_about_it(exercise):
+    """The other rows of the larger batch may hold what is wrong, as a tie or a huge logit."""
+    answers = iter((2, 1, 1, 1))  # only the first case, which has rows of its own, is wrong
+    message = failure(exercise, lambda z: softmax(z) * next(answers))
+    assert "case      1 of 4" in message
+    assert not BATCH_SIZE.search(message)
 
 
 def test_an_error_names_the_line_in_the_readers_code(exercise):

@@ -134,7 +134,8 @@ def test_without_patience_training_goes_to_the_end(clouds):
 
 def test_it_learns(clouds):
     x, y = clouds
-    params, history = fit(Trainer(MODEL, Adam(lr=0.02)), x, y, epochs=20, validation=(x, y))
+    trainer = Trainer(MODEL, Adam(lr=0.02))
+    params, history = fit(trainer, x, y, epochs=20, validation=(x, y), train_accuracy=True)
     assert history.step_loss[0] > 0.5
     assert history.step_loss[-1] < 0.05
     assert history.train_accuracy[-1] == history.validation_accuracy[-1] == 1
@@ -142,6 +143,12 @@ def test_it_learns(clouds):
     assert len(history.step_loss) == 20 * 4  # 101 examples in batches of 32
     assert len(history.train_accuracy) == 20
     assert np.isclose(history.validation_loss[-1], np.mean(history.step_loss[-4:]), atol=0.05)
+
+
+def test_nobody_looks_at_what_was_not_asked_for(clouds):
+    _, history = fit(Trainer(MODEL, SGD(lr=0.1)), *clouds, epochs=2)
+    assert len(history.step_loss) == 2 * 4
+    assert history.train_accuracy == history.validation_accuracy == history.validation_loss == []
 
 
 def test_the_digits_are_learnt(digits):

@@ -26,7 +26,8 @@ class Times:
         self.seconds[row_of(report.nodeid), kind_of(report.nodeid)] += report.duration
 
     def pytest_terminal_summary(self, terminalreporter) -> None:
-        if sum(self.seconds.values()) < 60 and not terminalreporter.config.option.verbose:
+        few = sum(self.seconds.values()) < 60
+        if few and terminalreporter.config.option.verbose <= 0:
             return
         terminalreporter.section("where the time went, in seconds of one worker")
         for line in self.table():

@@ -22,7 +22,7 @@ from bigmodel_edu.labs.course.release import (
     KERNEL,
     SETUP,
     LabTask,
-    chapter_path,
+    book_notebook,
     tasks,
     title_cell,
     write_all,
@@ -30,7 +30,7 @@ from bigmodel_edu.labs.course.release import (
 from bigmodel_edu.labs.course.scoring import seed_of
 from bigmodel_edu.labs.course.settings import Course
 from bigmodel_edu.labs.exercise import Exercise
-from bigmodel_edu.labs.notebooks import ANSWER, read_notebook
+from bigmodel_edu.labs.notebooks import ANSWER
 
 _RULES = """\
 **What counts.** When it is graded, your notebook is run from top to bottom, and each function is
@@ -66,7 +66,7 @@ def source_notebook(course: Course) -> NotebookNode:
 
 def solution_of(course: Course, exercise: Exercise) -> str:
     """Return the book's answer with the imports and definitions that it needs."""
-    cells = read_notebook(chapter_path(course, "solutions")).cells
+    cells = book_notebook(course, "solutions").cells
     tag = ANSWER + exercise.name
     last = next(i for i, cell in enumerate(cells) if tag in cell.metadata.get("tags", []))
     until_there = nbformat.writes(new_notebook(cells=cells[: last + 1]))

@@ -10,6 +10,7 @@ import re
 import statistics
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,12 @@ def write_pages(course: Course, grades: Sequence[Grade], folder: Path) -> list[P
     links to all others. Raises OutputError.
     """
     students = students_of(course, grades)
-    environment = _environment(course)
-    page = environment.get_template("student.html.j2")
-    paths = [write(folder / _address(s), page.render(student=s)) for s in students]
-    page = environment.get_template("class.html.j2")
-    index = write(folder / "index.html", page.render(_class_facts(course, students)))
-    return [index, *paths]
+    of_course = {"course": course, "course_title": legible(course.title)}
+    page = _environment().get_template("student.html.j2")
+    paths = [write(folder / _address(s), page.render(of_course, student=s)) for s in students]
+    page = _environment().get_template("class.html.j2")
+    facts = _class_facts(course, students)
+    return [write(folder / "index.html", page.render(of_course, **facts)), *paths]
 
 
 def _address(student: Student) -> str:
@@ -82,7 +83,9 @@ def _address(student: Student) -> str:
     return f"students/{slug}-{digest[:16]}.html"
 
 
-def _environment(course: Course) -> Environment:
+@cache
+def _environment() -> Environment:
+    """Return what reads the templates, each of which it compiles once."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,  # for every template, whatever its name ends in
@@ -91,8 +94,6 @@ def _environment(course: Course) -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        course=course,
-        course_title=legible(course.title),
         statuses=STATUSES,
         graded_by_cases=(statuses.PASSED, statuses.PARTLY, statuses.FAILED),
         symbols=SYMBOLS,

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -157,7 +158,7 @@ def tasks(course: Course) -> Iterator[LabTask]:
     An equation that a task refers to is put below it, numbered anew. What a chapter says in
     parentheses that begin "(In this chapter" is left out.
     """
-    chapter = read_notebook(chapter_path(course))
+    chapter = book_notebook(course)
     equations = dict(_equations(chapter))
     numbers: dict[str, int] = {}
     for position, exercise in enumerate(course.exercises, start=1):
@@ -166,6 +167,17 @@ def tasks(course: Course) -> Iterator[LabTask]:
         worth = counted(number(course.points[exercise.name]), "point")
         title = f"## {position} · {exercise.title} {'★' * exercise.stars} ({worth})"
         yield LabTask(exercise, "\n\n".join([title, text, *formulas]), stub)
+
+
+def book_notebook(course: Course, folder: str = "chapters") -> NotebookNode:
+    """Return the chapter's notebook, or its solutions: one for all who ask, not to be changed."""
+    path = chapter_path(course, folder)
+    return _read_once(path, path.stat().st_mtime if path.exists() else 0)
+
+
+@cache
+def _read_once(path: Path, changed: float) -> NotebookNode:
+    return read_notebook(path)
 
 
 def chapter_path(course: Course, folder: str = "chapters") -> Path:

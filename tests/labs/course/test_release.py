@@ -18,10 +18,10 @@ import pytest
 from bigmodel_edu import catalogue
 from bigmodel_edu.labs.course import nbgrader
 from bigmodel_edu.labs.course.answers import answer
-from bigmodel_edu.labs.course.release import chapter_path, lab_notebook, release
+from bigmodel_edu.labs.course.release import book_notebook, chapter_path, lab_notebook, release
 from bigmodel_edu.labs.course.scoring import points_earned
 from bigmodel_edu.labs.course.settings import CourseError, Limits, new_course
-from bigmodel_edu.labs.notebooks import ANSWER, read_notebook
+from bigmodel_edu.labs.notebooks import ANSWER
 from bigmodel_edu.labs.results import CheckFailed
 
 MANY = 12
@@ -49,7 +49,7 @@ def answers_of(course) -> dict[str, str]:
     """The book's answers, by the exercise's name."""
     return {
         tag.removeprefix(ANSWER): cell.source
-        for cell in read_notebook(chapter_path(course, "solutions")).cells
+        for cell in book_notebook(course, "solutions").cells
         for tag in cell.metadata.get("tags", [])
         if tag.startswith(ANSWER)
     }
