@@ -253,12 +253,32 @@ def test_numpy_and_pytorch_train_to_the_same_numbers(model, loss, penalty):
     assert ours[1] < ours[0]
 
 
-@pytest.mark.parametrize("options", [{"reciprocal": True}, {"model": "TransE", "p": 1}])
+@pytest.mark.parametrize(
+    "options", [{"reciprocal": True}, {"model": "TransE", "p": 1}, {"decay": True}]
+)
 def test_they_do_with_other_options_of_the_models(options):
     configuration = replace(SMALL, epochs=2, **options)
     _, _, ours = train_numpy(configuration, GRAPH, progress=False)
     theirs = train(configuration, GRAPH, double=True, progress=False).losses
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("decay", [False, True])
+def test_the_learning_rate_falls_to_zero_if_asked_to(monkeypatch, decay):
+    configuration = replace(SMALL, decay=decay)
+    training, rates = Training(configuration, GRAPH), []
+    step = training.optimizer.step
+
+    def noting():
+        rates.append(training.optimizer.param_groups[0]["lr"])
+        step()
+
+    monkeypatch.setattr(training.optimizer, "step", noting)
+    for _ in range(configuration.epochs):
+        training.take_epoch()
+    done = np.arange(5 * 4) / (5 * 4)  # of five epochs with four batches
+    expected = 0.03 * (1 + np.cos(np.pi * done)) / 2 if decay else np.full(20, 0.03)
+    np.testing.assert_allclose(rates, expected)
 
 
 def test_the_sampled_cross_entropy_by_hand():
@@ -348,6 +368,19 @@ def test_interrupted_between_epochs_again_and_again(whole, tmp_path):
         assert checkpoints.load(checkpoints.latest(tmp_path)).step == done
     same_result(train(SMALL, GRAPH, tmp_path, progress=False), whole)
     assert len(checkpoints.all_in(tmp_path)) == 2
+
+
+def test_a_falling_rate_goes_on_from_where_it_was(tmp_path):
+    decaying = replace(SMALL, decay=True)
+
+    def stop(epoch, model):
+        if epoch == 2:
+            raise PowerFailure
+
+    with pytest.raises(PowerFailure):
+        train(decaying, GRAPH, tmp_path, on_epoch=stop, progress=False)
+    resumed = train(decaying, GRAPH, tmp_path, progress=False)
+    same_result(resumed, train(decaying, GRAPH, progress=False))
 
 
 def test_a_finished_training_is_only_read(whole, tmp_path, monkeypatch):
