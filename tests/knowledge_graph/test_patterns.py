@@ -95,7 +95,7 @@ def test_distmult_learns_symmetry_without_being_asked_to():
 
 def test_transe_is_between_two_on_symmetric_relations():
     """A step there and the same step back is no step: nearest is the entity itself."""
-    assert 0.4 < learn_pattern("symmetric", "TransE") < 0.6
+    assert 0.35 < learn_pattern("symmetric", "TransE") < 0.55
 
 
 def test_what_is_asked_for_is_judged_from_both_sides(monkeypatch):
