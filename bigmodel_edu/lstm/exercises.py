@@ -1056,7 +1056,7 @@ ORDERS = range(1, 7)
 REQUIRED_GAIN = 0.06
 """Bits per character, below the average of n-grams of these orders.
 
-Over forty splits the reference gained 0.13 ± 0.01, and the best average of other orders 0.03 ± 0.01.
+Over forty splits the reference gained 0.13 ± 0.01, the best average of other orders 0.03 ± 0.01.
 """
 
 
