@@ -208,9 +208,9 @@ def test_evaluation_is_fast():
     rng = np.random.default_rng(0)
     facts = rng.integers([40_943, 11, 40_943], size=(20_000, 3))
     scores = rng.normal(size=(128, 40_943)).astype(np.float32)
-    began = time.perf_counter()
+    began = time.process_time()
     evaluate(lambda s, r: scores[: len(s)], facts[:313], FactIndex(facts, 40_943, 11))
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 # Popularity

@@ -199,11 +199,11 @@ def test_negatives_are_cheap(rng):
     """An eighth of what an epoch of WN18RR needs: 86,835 facts with 256 negatives each."""
     facts = rng.integers([40_943, 11, 40_943], size=(86_835, 3))
     index = FactIndex(facts, 40_943, 11)
-    began = time.perf_counter()
+    began = time.process_time()
     for start in range(0, len(facts) // 8, 1024):
         batch = facts[start : start + 1024]
         filtered_negatives(rng, batch, uniform_negatives(rng, batch, 40_943, 256), index)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 # Bernoulli
