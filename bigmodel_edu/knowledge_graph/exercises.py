@@ -1160,10 +1160,73 @@ TWO_HOP = Exercise(
 
 # --- a project: complete a graph -----------------------------------------------------------------
 
-REQUIRED_GAIN = 0.11
-"""In MRR over popularity on the same questions: how hard they are depends on the split."""
+REQUIRED_GAIN = 0.065
+"""In MRR over the rules on the same questions: how hard they are depends on the split.
+
+Over 24 splits the chapter's ComplEx gained 0.018 ± 0.009 and the answer of the solutions
+0.102 ± 0.009 (mean and standard deviation): the bar is more than four of these away from either.
+"""
 BY_CHANCE = 0.05
 """Above what guessing reaches, and below anything that has learnt."""
+BY_HEART = 0.99
+"""On facts of the training set: more than any model reaches there with a penalty worth having."""
+_BY_CHANCE_MESSAGE = (
+    f"The filtered MRR on the hidden facts is below {BY_CHANCE}: that is guessing. The model is "
+    "untrained, or was trained on another graph (here all entities have other numbers), or to "
+    "nothing (a penalty that is too large does that), or its large scores are the bad ones."
+)
+HIDDEN = 0.2
+"""The share of the facts that the answer is judged on: with more of them, luck matters less."""
+
+
+def complete_graph(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
+    """Return score(sources (B,), relations (B,)) -> scores (B, E), relations in [0, 2R)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from .new_entities import texts_of
+    from .results import CLDR_SETTINGS, baselines
+    from .training import torch_scores, train
+
+    settings = [dataclasses.replace(CLDR_SETTINGS["ComplEx"], seed=seed + i) for i in range(2)]
+    models = [torch_scores(train(one, graph, progress=False).model) for one in settings]
+    rules = baselines(graph)["rules"]
+    pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
+    names = pieces.fit_transform(texts_of(graph.entities, graph.titles))
+
+    def score(sources: Array, relations: Array) -> Array:
+        logits = sum(model(sources, relations) for model in models) / len(models)
+        alike = (names[sources] @ names.T).toarray()
+        alike[np.arange(len(sources)), sources] = 0  # nobody is the answer to itself
+        return logits + np.log(rules(sources, relations) + 0.001) + 10 * alike
+
+    return score
+
+
+def _complete_graph_cases(rng: np.random.Generator) -> list[Case]:
+    graph = load_cldr_graph(seed=int(rng.integers(10_000)), test_fraction=HIDDEN)
+    visible = _visible(_renumbered(graph, rng.permutation(graph.num_entities)))
+    return [Case((visible, int(rng.integers(10_000))), note="a fifth of CLDR's facts is hidden")]
+
+
+def _renumbered(graph: KnowledgeGraph, order: Array) -> KnowledgeGraph:
+    """Return the graph with entity order[i] in place i.
+
+    What was trained in the chapter, on many of the facts that are hidden here, knows the entities
+    by their old numbers, and is of no use.
+    """
+    place = np.argsort(order)
+
+    def renumbered(facts: Array) -> Array:
+        h, r, t = facts.T
+        return np.stack([place[h], r, place[t]], axis=1)
+
+    labels = ("entities", "titles", "kinds")
+    parts = ("train", "valid", "test")
+    return dataclasses.replace(
+        graph,
+        **{name: tuple(np.array(getattr(graph, name))[order].tolist()) for name in labels},
+        **{name: renumbered(getattr(graph, name)) for name in parts},
+    )
 
 
 def _visible(graph: KnowledgeGraph) -> KnowledgeGraph:
@@ -1172,72 +1235,52 @@ def _visible(graph: KnowledgeGraph) -> KnowledgeGraph:
     return dataclasses.replace(graph, valid=graph.valid[:middle], test=graph.valid[middle:])
 
 
-def complete_graph(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
-    """Return score(sources (B,), relations (B,)) -> scores (B, E), relations in [0, 2R)."""
-    from .training import Configuration, torch_scores, train
-
-    configuration = Configuration(
-        model="ComplEx",
-        dim=50,
-        reciprocal=True,
-        penalty=0.14,
-        penalty_power=3,
-        epochs=15,
-        learning_rate=0.03,
-        seed=seed,
-    )
-    score = torch_scores(train(configuration, graph, progress=False).model)
-    linked = np.zeros((graph.num_entities, graph.num_entities), dtype=bool)
-    linked[graph.train[:, 0], graph.train[:, 2]] = True
-    linked |= linked.T
-    # a careful split asks about no pair that training links
-    return lambda sources, relations: np.where(linked[sources], -1e9, score(sources, relations))
-
-
-def _complete_graph_cases(rng: np.random.Generator) -> list[Case]:
-    seed = int(rng.integers(10_000))
-    graph = _visible(load_cldr_graph(seed=seed))
-    return [Case((graph, seed), note=f"CLDR's facts, split by seed {seed}")]
+def _whole(visible: KnowledgeGraph) -> KnowledgeGraph:
+    """Return the graph with the facts that it lacks of CLDR's as its test part."""
+    graph = load_cldr_graph()
+    number = {name: i for i, name in enumerate(graph.entities)}
+    whole = _renumbered(graph, np.array([number[name] for name in visible.entities]))
+    shown = set(map(tuple, visible.facts.tolist()))
+    hidden = [fact for fact in whole.facts.tolist() if tuple(fact) not in shown]
+    valid = np.concatenate((visible.valid, visible.test))
+    return dataclasses.replace(visible, valid=valid, test=np.array(hidden))
 
 
 def judge_scores(case: Case, answer: ScoreFunction) -> str | None:
     """Say what is wrong with a score function on the facts it has not seen, None if it is fine."""
+    from .results import baselines
+
     if not callable(answer):
         return (
             "Return a function score(sources, relations) that takes two arrays (B,) of integers "
             "and returns the scores (B, E) of all entities."
         )
-    visible, seed = case.args
-    graph = load_cldr_graph(seed=seed)
+    visible = case.args[0]
+    graph = _whole(visible)
     index = ref.FactIndex(graph.facts, graph.num_entities, graph.num_relations)
-
-    def mrr(questions: Array) -> float:
-        return ref.evaluate(answer, questions, index).metrics().mrr
-
-    unseen = graph.questions("test")
-    some = answer(*unseen[:3, :2].T)
+    hidden = graph.questions("test")
+    some = answer(*hidden[:3, :2].T)
     if not isinstance(some, np.ndarray) or some.shape != (3, graph.num_entities):
         return (
             f"For 3 questions score must return a NumPy array of shape (3, {graph.num_entities}), "
             "a score for each entity; a tensor becomes one by .numpy(), as `torch_scores` does."
         )
-    found = mrr(unseen)
-    popularity = ref.Popularity.of(visible.train, graph.num_entities, graph.num_relations)
-    popular = ref.evaluate(popularity, unseen, index).metrics().mrr
-    if found >= popular + REQUIRED_GAIN:
-        return None
+
+    def mrr(score: ScoreFunction, questions: Array) -> float:
+        return ref.evaluate(score, questions, index).metrics().mrr
+
+    found = mrr(_without_linked(answer, visible), hidden)
     if found < BY_CHANCE:
-        return (
-            f"The filtered MRR on the hidden facts is below {BY_CHANCE}: that is guessing. Either "
-            "the model is still untrained, or it was trained to nothing (a penalty that is too "
-            "large does that), or its large scores are the bad ones."
-        )
+        return _BY_CHANCE_MESSAGE
+    by_rules = mrr(_without_linked(baselines(visible)["rules"], visible), hidden)
+    if found >= by_rules + REQUIRED_GAIN:
+        return None
     verdict = (
-        f"The filtered MRR on the hidden facts is {found:.3f}. The most popular answers, whatever "
-        f"the source, have {popular:.3f}, and you should be at least {REQUIRED_GAIN} above it."
+        f"The filtered MRR on the hidden facts is {found:.3f}. The chapter's rules have "
+        f"{by_rules:.3f}, and you should be at least {REQUIRED_GAIN} above them."
     )
-    by_heart = mrr(visible.questions("train")[::7])
-    if by_heart > 2 * found:
+    by_heart = mrr(answer, visible.questions("train")[::7])
+    if by_heart > BY_HEART:
         verdict += (
             f" On the facts that it was given it has {by_heart:.3f}: it learnt them by heart. Hold "
             "it back by a penalty."
@@ -1245,9 +1288,26 @@ def judge_scores(case: Case, answer: ScoreFunction) -> str | None:
     return verdict
 
 
+def _without_linked(score: ScoreFunction, graph: KnowledgeGraph) -> ScoreFunction:
+    """Take the entities that training links to the source out of the candidates.
+
+    On a careful split they are never right, which is no knowledge of the world: nobody is to gain
+    by it.
+    """
+    linked = np.zeros((graph.num_entities, graph.num_entities), dtype=bool)
+    linked[graph.train[:, 0], graph.train[:, 2]] = True
+    linked |= linked.T
+    return lambda sources, relations: np.where(linked[sources], -np.inf, score(sources, relations))
+
+
 def _popular(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
-    baseline = ref.Popularity.of(graph.train, graph.num_entities, graph.num_relations)
-    return lambda sources, relations: baseline(sources, relations)
+    return ref.Popularity.of(graph.train, graph.num_entities, graph.num_relations)
+
+
+def _rules(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
+    from .results import baselines
+
+    return baselines(graph)["rules"]
 
 
 def _untrained(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
@@ -1271,21 +1331,24 @@ COMPLETE_GRAPH = Exercise(
             "beat, but they name the same currency for every country: the source must count.",
         ),
         Mistake(
-            _untrained,
-            "This is guessing: the model is still untrained, or was trained to nothing (a penalty "
-            "that is too large does that), or its large scores are the bad ones.",
+            _rules,
+            "These are the chapter's rules, the line to beat: as good as any of its models alone. "
+            "Let a model have a say as well.",
         ),
+        Mistake(_untrained, _BY_CHANCE_MESSAGE),
     ),
     hints=(
-        "`Configuration`, `train` and `torch_scores` from bigmodel_edu.knowledge_graph.training "
-        "do nearly everything; measure on the validation part, "
-        '`evaluate(score, graph.questions("valid"), index)`.',
-        "ComplEx does well here. Without a penalty it learns the facts by heart: try penalty=0.05, "
-        "0.1, 0.15, which is N3 (much more, and it learns nothing). And give the inverse relations "
-        "embeddings of their own: reciprocal=True.",
-        'train(Configuration(model="ComplEx", dim=50, reciprocal=True, penalty=0.14, '
-        "epochs=15, learning_rate=0.03, seed=seed), graph).model, and torch_scores of it. Then use "
-        "what the split gives away: no hidden fact is about a pair that graph.train links.",
+        "One model alone hardly gets there. Take two that err differently, a ComplEx and the rules "
+        "(`baselines(graph)` from bigmodel_edu.knowledge_graph.results), and add up their "
+        "opinions: logits can be added as they are, a confidence by its logarithm.",
+        "What has nobody looked at yet? The names. *Danish* and *Denmark* share pieces: "
+        "TfidfVectorizer(analyzer=\"char_wb\", ngram_range=(3, 5)) of `graph.titles`, or of "
+        "`texts_of` from bigmodel_edu.knowledge_graph.new_entities, makes rows of them, and the "
+        "products of rows say how alike two names are.",
+        "logits of ComplEx + np.log(rules(sources, relations) + 0.001) + 10 * alike, where alike "
+        "(B, E) is (names[sources] @ names.T).toarray(), with a 0 for the source itself. How much "
+        "each should count, evaluate(score, graph.questions(\"valid\"), index) says; two "
+        "ComplEx with different seeds, averaged, are better than one.",
     ),
     judge=judge_scores,
 )
