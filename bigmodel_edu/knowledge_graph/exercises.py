@@ -1160,11 +1160,11 @@ TWO_HOP = Exercise(
 
 # --- a project: complete a graph -----------------------------------------------------------------
 
-REQUIRED_GAIN = 0.065
+REQUIRED_GAIN = 0.06
 """In MRR over the rules on the same questions: how hard they are depends on the split.
 
-Over 24 splits the chapter's ComplEx gained 0.018 ± 0.009 and the answer of the solutions
-0.102 ± 0.009 (mean and standard deviation): the bar is more than four of these away from either.
+Over 40 splits the chapter's ComplEx gained 0.017 ± 0.010 and the answer of the solutions
+0.096 ± 0.009 (mean and standard deviation): the bar is about four of these away from either.
 """
 BY_CHANCE = 0.05
 """Above what guessing reaches, and below anything that has learnt."""
@@ -1187,17 +1187,17 @@ def complete_graph(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
     from .results import CLDR_SETTINGS, baselines
     from .training import torch_scores, train
 
-    settings = [dataclasses.replace(CLDR_SETTINGS["ComplEx"], seed=seed + i) for i in range(2)]
-    models = [torch_scores(train(one, graph, progress=False).model) for one in settings]
+    settings = dataclasses.replace(CLDR_SETTINGS["ComplEx"], seed=seed)
+    model = torch_scores(train(settings, graph, progress=False).model)
     rules = baselines(graph)["rules"]
     pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
     names = pieces.fit_transform(texts_of(graph.entities, graph.titles))
 
     def score(sources: Array, relations: Array) -> Array:
-        logits = sum(model(sources, relations) for model in models) / len(models)
         alike = (names[sources] @ names.T).toarray()
         alike[np.arange(len(sources)), sources] = 0  # nobody is the answer to itself
-        return logits + np.log(rules(sources, relations) + 0.001) + 10 * alike
+        believed = np.log(rules(sources, relations) + 0.001)
+        return model(sources, relations) + believed + 10 * alike
 
     return score
 
@@ -1342,12 +1342,12 @@ COMPLETE_GRAPH = Exercise(
         "(`baselines(graph)` from bigmodel_edu.knowledge_graph.results), and add up their "
         "opinions: logits can be added as they are, a confidence by its logarithm.",
         "What has nobody looked at yet? The names. *Danish* and *Denmark* share pieces: "
-        "TfidfVectorizer(analyzer=\"char_wb\", ngram_range=(3, 5)) of `graph.titles`, or of "
+        'TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5)) of `graph.titles`, or of '
         "`texts_of` from bigmodel_edu.knowledge_graph.new_entities, makes rows of them, and the "
         "products of rows say how alike two names are.",
         "logits of ComplEx + np.log(rules(sources, relations) + 0.001) + 10 * alike, where alike "
         "(B, E) is (names[sources] @ names.T).toarray(), with a 0 for the source itself. How much "
-        "each should count, evaluate(score, graph.questions(\"valid\"), index) says; two "
+        'each should count, evaluate(score, graph.questions("valid"), index) says; two '
         "ComplEx with different seeds, averaged, are better than one.",
     ),
     judge=judge_scores,

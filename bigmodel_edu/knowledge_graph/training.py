@@ -47,8 +47,8 @@ class Configuration:
     are shared by the batch, and 0 stands for all entities (1-N training); with the other losses
     each question has its own. `filtered` draws those again that are right by a fact of the training
     set. `penalty` weighs the sum of the `penalty_power`-th powers of the moduli of all factors of a
-    fact: 3 is N3, 2 is L2. With `decay` the learning rate falls to 0 along half a cosine wave, which
-    makes up for a larger one and for fewer epochs.
+    fact: 3 is N3, 2 is L2. With `decay` the learning rate falls to 0 along half a cosine wave: it
+    may begin larger then, and fewer epochs are enough.
     """
 
     model: str = "ComplEx"
@@ -375,7 +375,8 @@ def train_numpy(
     state = optimizer.init(params)
     batches, losses = Batches(configuration, graph), []
     schedule = configuration.schedule(len(batches))
-    with tqdm(total=configuration.epochs * len(batches), desc="batches", leave=False, disable=not progress) as bar:
+    steps = configuration.epochs * len(batches)
+    with tqdm(total=steps, desc="batches", leave=False, disable=not progress) as bar:
         for epoch in range(configuration.epochs):
             of_batches = []
             for step, batch in enumerate(batches.epoch(epoch), start=epoch * len(batches)):
