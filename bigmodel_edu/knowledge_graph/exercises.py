@@ -1160,11 +1160,11 @@ TWO_HOP = Exercise(
 
 # --- a project: complete a graph -----------------------------------------------------------------
 
-REQUIRED_GAIN = 0.06
+REQUIRED_GAIN = 0.07
 """In MRR over the rules on the same questions: how hard they are depends on the split.
 
-Over 40 splits the chapter's ComplEx gained 0.017 ± 0.010 and the answer of the solutions
-0.096 ± 0.009 (mean and standard deviation): the bar is about four of these away from either.
+Over 24 splits the chapter's ComplEx gained 0.013 ± 0.008 and the answer of the solutions
+0.117 ± 0.012 (mean and standard deviation): the bar is four of these away, or more.
 """
 BY_CHANCE = 0.05
 """Above what guessing reaches, and below anything that has learnt."""
@@ -1192,12 +1192,17 @@ def complete_graph(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
     rules = baselines(graph)["rules"]
     pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
     names = pieces.fit_transform(texts_of(graph.entities, graph.titles))
+    _, kinds = np.unique(graph.kinds, return_inverse=True)
+    _, asked, answers = graph.questions("train").T
+    fits = np.zeros((2 * graph.num_relations, kinds.max() + 1))
+    fits[asked, kinds[answers]] = 1
 
     def score(sources: Array, relations: Array) -> Array:
+        believed = np.log(rules(sources, relations) + 0.001)
         alike = (names[sources] @ names.T).toarray()
         alike[np.arange(len(sources)), sources] = 0  # nobody is the answer to itself
-        believed = np.log(rules(sources, relations) + 0.001)
-        return model(sources, relations) + believed + 10 * alike
+        fitting = fits[relations][:, kinds]
+        return model(sources, relations) + believed + 10 * alike + 10 * fitting
 
     return score
 
@@ -1341,14 +1346,15 @@ COMPLETE_GRAPH = Exercise(
         "One model alone hardly gets there. Take two that err differently, a ComplEx and the rules "
         "(`baselines(graph)` from bigmodel_edu.knowledge_graph.results), and add up their "
         "opinions: logits can be added as they are, a confidence by its logarithm.",
-        "What has nobody looked at yet? The names. *Danish* and *Denmark* share pieces: "
+        "What has nobody looked at yet? The names: *Danish* and *Denmark* share pieces. "
         'TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5)) of `graph.titles`, or of '
         "`texts_of` from bigmodel_edu.knowledge_graph.new_entities, makes rows of them, and the "
-        "products of rows say how alike two names are.",
-        "logits of ComplEx + np.log(rules(sources, relations) + 0.001) + 10 * alike, where alike "
-        "(B, E) is (names[sources] @ names.T).toarray(), with a 0 for the source itself. How much "
-        'each should count, evaluate(score, graph.questions("valid"), index) says; two '
-        "ComplEx with different seeds, averaged, are better than one.",
+        "products of rows say how alike two names are. And the kinds: which `graph.kinds` do the "
+        'answers to a relation have in graph.questions("train")?',
+        "logits of ComplEx + np.log(rules(sources, relations) + 0.001) + 10 * alike + 10 * fits, "
+        "where alike (B, E) is (names[sources] @ names.T).toarray(), with a 0 for the source "
+        "itself, and fits (B, E) is 1 for the kinds that answer the relation. How much each should "
+        'count, evaluate(score, graph.questions("valid"), index) says.',
     ),
     judge=judge_scores,
 )
