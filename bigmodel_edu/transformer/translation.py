@@ -44,8 +44,9 @@ class Configuration:
 
     `learning_rate` is the highest, reached after `warm_up` steps, from where it falls to zero along
     a cosine. `batches_sorted` is how many batches are drawn at once and sorted by length, so that
-    sequences of one batch are nearly as long as each other and little of it is padding. No text has
-    more than a few dozen characters, so the waves of the positions are shorter than the paper's.
+    sequences of one batch are nearly as long as each other and little of it is padding: with many,
+    a batch is cheap, and so one-sided that more steps are needed. No text has more than a few dozen
+    characters, so the waves of the positions are shorter than the paper's.
     """
 
     d_model: int = 64
