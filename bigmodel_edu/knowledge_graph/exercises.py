@@ -1,43 +1,18 @@
 """The exercises of chapter 8: their cases, and the mistakes that readers really make."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from bigmodel_edu.data import KnowledgeGraph, graph_splits, load_cldr_graph
 from bigmodel_edu.labs import Case, Exercise, Mistake
-from bigmodel_edu.labs.comparing import compare
 from bigmodel_edu.layer import Array
 
 from . import reference as ref
 from .reference.complex_numbers import complex_product, conjugate, halves, rotation
 from .reference.ranking import ScoreFunction
-
-# --- cases that tell mistakes apart --------------------------------------------------------------
-
-
-def _telling(
-    draw: Callable[[int], Case], answer: Callable, mistakes: Sequence[Mistake]
-) -> list[Case]:
-    """Draw cases until the answer and every known mistake differ from each other somewhere.
-
-    `draw(i)` draws the i-th case. Where counts and ranks are small whole numbers, what is wrong is
-    often right by chance.
-    """
-    functions = (answer, *(mistake.function for mistake in mistakes))
-    alike = set(combinations(range(len(functions)), 2))
-    cases: list[Case] = []
-    while alike:
-        case = draw(len(cases))
-        with np.errstate(all="ignore"):
-            results = [function(*case.args) for function in functions]
-        alike = {(i, j) for i, j in alike if compare(results[i], results[j], 1e-9) is None}
-        cases.append(case)
-    return cases
-
 
 # --- the score of TransE -------------------------------------------------------------------------
 
@@ -131,29 +106,35 @@ def _rank_variant(
     rank: Callable[[int, int], float] = lambda above, level: 1 + above + (level - 1) / 2,
     left_out: Callable[[Array, int], Array] = lambda known, target: known[known != target],
     instead: float | None = None,
+    alike: Callable[[Array, float], Array] = np.equal,
     sign: int = 1,
 ):
     """Return the rank with something changed: ties, the filter, its value, the direction.
 
     `rank` gets how many are above the target, and how many are level with it, itself included.
-    Whoever is left out gets the score `instead`; None takes them out of the list.
+    Whoever is left out gets the score `instead`; None takes them out of the list. Scores are level
+    where they are `alike`.
     """
 
     def find(scores, target, known):
         scores, out = sign * scores, left_out(known, target)
         own = scores[target]
         if instead is None:
-            keep = np.ones(len(scores), dtype=bool)
-            keep[out] = False
-            scores = scores[keep]
+            scores = np.delete(scores, out)
         else:
-            scores = scores.copy()
             scores[out] = instead
             own = scores[target]
-        above, level = (int(np.count_nonzero(mask)) for mask in (scores > own, scores == own))
-        return float(rank(above, level))
+        level = alike(scores, own)
+        above = np.count_nonzero((scores > own) & ~level)
+        return float(rank(above, np.count_nonzero(level)))
 
     return find
+
+
+def _place_in_a_sorted_list(scores, target, known):
+    scores = scores.copy()
+    scores[known[known != target]] = -np.inf
+    return 1.0 + np.flatnonzero(np.argsort(-scores, kind="stable") == target)[0]
 
 
 _RANK_MISTAKES = (
@@ -178,9 +159,29 @@ _RANK_MISTAKES = (
         "out the others only.",
     ),
     Mistake(
+        _rank_variant(left_out=lambda known, target: known),
+        "The target may be among `known`, and you took it out too: nobody is left to be level with "
+        "it. Take out the others only.",
+    ),
+    Mistake(
         _rank_variant(instead=0.0),
-        "You gave the known answers the score 0. Among negative scores that is the best there is; "
-        "-∞ is out of the way always.",
+        "You gave the known answers the score 0. Among negative scores that is the best there is: "
+        "take them out of the list.",
+    ),
+    Mistake(
+        _rank_variant(instead=-np.inf),
+        "You gave the known answers the score -∞. Where the target has that score itself, they are "
+        "level with it: take them out of the list.",
+    ),
+    Mistake(
+        _place_in_a_sorted_list,
+        "You looked up the target's place in a sorted list. Who is level with it stands before or "
+        "behind it there by chance: count those above and those level.",
+    ),
+    Mistake(
+        _rank_variant(alike=np.isclose),
+        "You took scores that are close for equal. However small a difference is, the larger score "
+        "is above.",
     ),
     Mistake(
         _rank_variant(sign=-1),
@@ -193,27 +194,40 @@ _RANK_MISTAKES = (
 )
 
 
-def _rank_case(rng: np.random.Generator, number: int) -> Case:
-    n = (11, 13, 7, 17)[number % 4]
-    target = int(rng.integers(n))
-    others = np.delete(np.arange(n), target)
-    known = rng.choice(others, size=int(rng.integers(2, 5)), replace=False)
-    if number % 2 == 0:
-        known = rng.permutation(np.append(known, target))
-    scores = np.round(1.5 * rng.normal(size=n)) / 2 - 2.0 * (number % 4 == 1)
-    rival = rng.choice(np.setdiff1d(others, known))
-    scores[rival] = scores[target]
-    return Case((scores, target, known), note="with ties")
+def _rank_case(
+    rng: np.random.Generator,
+    rivals: tuple[int, int, int],
+    known: tuple[int, int, int],
+    at: float,
+    told: bool,
+    note: str = "with ties",
+) -> Case:
+    """Draw a case with so many rivals above, level with and below the target, known ones alike.
+
+    at: the score of the target. told: whether it is among the known itself.
+    """
+    sides = np.repeat([1, 0, 0, -1, 1, 0, -1], [rivals[0], 1, *rivals[1:], *known])
+    order = rng.permutation(len(sides))
+    is_known, sides = order >= 1 + sum(rivals), sides[order]
+    distance = rng.uniform(0.1, 0.9, size=len(sides))
+    start = at if np.isfinite(at) else 0.0  # what is above -∞ is finite, and nothing is below
+    scores = np.where(sides == 0, at, start + sides * distance)
+    # the second of its equals: neither the first in a sorted list nor, of three, the last
+    target = int(np.flatnonzero((sides == 0) & ~is_known)[1])
+    is_known[target] = told
+    return Case((scores, target, rng.permutation(np.flatnonzero(is_known))), note=note)
 
 
 def _rank_cases(rng: np.random.Generator) -> list[Case]:
-    def draw(number: int) -> Case:
-        return _rank_case(rng, number)
-
     n = int(rng.integers(5, 30))
     everyone, target = np.arange(n), int(rng.integers(n))
+    near = np.repeat(rng.normal(), 6)
+    near[:2], near[2:5] = np.nextafter(near[:2], 9), np.nextafter(near[2:5], -9)
     return [
-        *_telling(draw, filtered_rank, _RANK_MISTAKES),
+        _rank_case(rng, (2, 3, 5), (1, 2, 1), at=-3.0, told=True),
+        _rank_case(rng, (3, 1, 2), (2, 1, 3), at=float(rng.normal()), told=False),
+        _rank_case(rng, (2, 3, 0), (1, 2, 0), at=-np.inf, told=True, note="scores of -∞"),
+        Case((near, 5, everyone[:0]), note="scores that differ by next to nothing"),
         Case((rng.normal(size=19), 5, everyone[:0]), note="no other answer is known"),
         Case((np.full(n, -1.5), target, np.array([target])), note="all scores are equal"),
         Case((rng.normal(size=n), target, everyone), note="all entities are right"),
@@ -345,6 +359,24 @@ def _places_seen(train: Array, test: Array) -> Array:
     return np.isin(test[:, 0], train[:, 0]) & np.isin(test[:, 2], train[:, 2])
 
 
+def _within_a_pair(train: Array, test: Array) -> Array:
+    seen = set(_forward(train))
+    return np.array([any({h, t} <= {*pair} for pair in seen) for h, t in _forward(test)])
+
+
+def _numbered(largest: Callable[[Array, Array], int]) -> Callable[[Array, Array], Array]:
+    """Return a test by low · E + high, with E one more than the largest of something."""
+
+    def find(train, test):
+        def keys(facts):
+            low, high = np.sort(facts[:, [0, 2]], axis=1).T
+            return low * (1 + largest(train, test)) + high
+
+        return np.isin(keys(test), keys(train))
+
+    return find
+
+
 _LEAK_MISTAKES = (
     Mistake(
         _leaks_variant(_forward),
@@ -376,24 +408,48 @@ _LEAK_MISTAKES = (
         "h + t is no key for a pair: 1 + 4 = 2 + 3. Take min(h, t) · E + max(h, t), or a pair "
         "(a tuple, a frozenset).",
     ),
+    Mistake(
+        _within_a_pair,
+        "A fact about an entity and itself is a leak only if train has one as well: for (x, r, x) "
+        "it is not enough that x stands in some fact of train.",
+    ),
+    *(
+        Mistake(
+            _numbered(largest),
+            "Two pairs got the same number. In low · E + high, E must be larger than every entity "
+            "of *both* arrays.",
+        )
+        for largest in (lambda train, test: train.max(), lambda train, test: test.max())
+    ),
 )
 
 
-def _leaks_case(rng: np.random.Generator, number: int) -> Case:
-    entities, n_train, n_test = ((13, 29, 7), (11, 17, 11), (17, 23, 5))[number % 3]
-    facts = rng.integers([entities, 5, entities], size=(4 * (n_train + n_test), 3))
-    facts = rng.permutation(np.unique(facts, axis=0))
-    return Case((facts[:n_train], facts[n_train : n_train + n_test]))
+def _leaks_case(rng: np.random.Generator, more_of: str, note: str = "") -> Case:
+    """Draw a case with all that may go wrong; `more_of` has entities that the other part lacks."""
+    a, b, c = rng.permutation(5)[:3]
+    train = [*_facts(a, (0, 9), (3, 1), (2, 2)), *_facts(c, (4, 7))]
+    test = [*_facts(b, (0, 9), (1, 3), (2, 2)), *_facts(c, (7, 4))]  # these leak
+    # 0 is a head of train and 1 a tail; 4 + 5 = 0 + 9; 9 is in train, but not with itself
+    test += _facts(a, (0, 1), (4, 5), (9, 9))
+    first = int(rng.integers(1, 50))  # the entities are numbered from here
+    number = first + 10  # of entities so far
+    if more_of == "train":  # with E = number from test alone, the key of (0, 1) in test
+        train += _facts(b, (-1, 1 + number))
+    else:  # with E = number from train alone, the key of (3, 1) in train; and 29 - 20 = 9 - 0
+        test += _facts(b, (0, 3 + number), (20, 29))
+    parts = (rng.permutation(part) + np.array([first, 0, first]) for part in (train, test))
+    return Case(tuple(parts), note=note)
+
+
+def _facts(relation: int, *pairs: tuple[int, int]) -> list[tuple[int, int, int]]:
+    return [(head, relation, tail) for head, tail in pairs]
 
 
 def _leaks_cases(rng: np.random.Generator) -> list[Case]:
-    def draw(number: int) -> Case:
-        return _leaks_case(rng, number)
-
-    train, test = draw(0).args
+    train, test = _leaks_case(rng, "test").args
     return [
-        *_telling(draw, leaks, _LEAK_MISTAKES),
-        Case((train, test[:, ::-1] + np.array([20, 0, 20])), note="entities that train lacks"),
+        _leaks_case(rng, "train"),
+        Case((train, test), note="entities that train lacks"),
         Case((train, train[:3] + np.array([0, 5, 0])), note="the same pairs, another relation"),
     ]
 
@@ -490,6 +546,11 @@ MARGIN_GRADIENT = Exercise(
             "gradient: only margin - s⁺ + s⁻ > 0 counts.",
         ),
         Mistake(
+            _margin_variant(lambda p, n, margin: margin + p - n > 0),
+            "You have the two scores the other way round: a pair has a loss where "
+            "margin - s⁺ + s⁻ > 0, that is, where the right answer is not far enough ahead.",
+        ),
+        Mistake(
             _margin_variant(lambda p, n, margin: margin - p + n >= 0),
             "A pair right on the edge has the gradient 0 here, as in ReLU: >, not >=.",
         ),
@@ -563,7 +624,7 @@ def _bernoulli_cases(rng: np.random.Generator) -> list[Case]:
     return [
         case(67, 3),
         case(29, 2),
-        Case((facts[facts[:, 1] != 4], relations), note="a relation without facts"),
+        Case((facts[~np.isin(facts[:, 1], (1, 4))], relations), note="two relations without facts"),
         Case((np.array([[3, 1, int(rng.integers(9))]]), 2), note="one fact"),
     ]
 
@@ -791,6 +852,9 @@ def _between(rng: np.random.Generator, *shape: int, size: float) -> tuple[Array,
     return first, np.where(near, second + 0.1, second)
 
 
+_ENDS = np.array([np.pi, 0.0, -np.pi, 0.0, np.pi / 2, np.pi / 2, 20.0, -20.0, -20.0, 20.0])
+"""Neighbours add up to half a turn either way, or to more than one; π and -π are exact here."""
+
 COMPOSE = Exercise(
     name="knowledge_graph.compose",
     title="One rotation after the other",
@@ -802,6 +866,7 @@ COMPOSE = Exercise(
         Case(_between(rng, 5, 17, size=np.pi), note="several relations"),
         Case(_between(rng, 23, size=20.0), note="more than one turn"),
         Case((np.full(3, 3.0), np.full(3, 3.0)), note="nearly half a turn, twice"),
+        Case((_ENDS, np.append(_ENDS[1:], 20.0)), note="half a turn, and many turns"),
     ],
     mistakes=(
         Mistake(
@@ -825,6 +890,11 @@ COMPOSE = Exercise(
             lambda first, second: _wrapped_once(first + second),
             "You took away one turn at most. Trained angles are free to turn many times: use the "
             "remainder, %.",
+        ),
+        Mistake(
+            lambda first, second: np.angle(np.exp(1j * (first + second))),
+            "Half a turn comes out as π, where -π is wanted: np.angle and np.arctan2 return angles "
+            "in (-π, π], the other end left out. Take the remainder, %.",
         ),
         Mistake(
             lambda first, second: np.fmod(first + second + np.pi, 2 * np.pi) - np.pi,
@@ -855,18 +925,23 @@ def self_adversarial_weights(negative: Array, temperature: float) -> Array:
 def _weights_variant(
     scaled: Callable[[Array, float], Array] = lambda s, temperature: temperature * s,
     axis: int | None = -1,
-    careless: bool = False,
+    off: Callable[[Array], Array | float] = lambda z: z.max(axis=-1, keepdims=True),
 ):
-    """Return the weights with something changed: the temperature, the axis, the overflow."""
+    """Return the weights with something changed: the temperature, the axis, what is taken off."""
 
     def weigh(negative, temperature):
         with np.errstate(all="ignore"):
             z = scaled(negative, temperature)
-            z = z if careless else z - z.max(axis=axis, keepdims=True)
-            exponentials = np.exp(z)
+            exponentials = np.exp(z - off(z))
             return exponentials / exponentials.sum(axis=axis, keepdims=True)
 
     return weigh
+
+
+def _far_apart(rng: np.random.Generator) -> Array:
+    """Draw one row of low, one of high and one of low and high scores (3, 4)."""
+    centres = np.array([[-1, -1, -1, -1], [1, 1, 1, 1], [-1, 1, 1, 1]])
+    return 1e4 * centres + rng.normal(size=centres.shape)
 
 
 SELF_ADVERSARIAL_WEIGHTS = Exercise(
@@ -880,13 +955,20 @@ SELF_ADVERSARIAL_WEIGHTS = Exercise(
         Case((3 * rng.normal(size=(3, 11)), 2.0)),
         Case((1e4 + rng.normal(size=(2, 3)), 1.0), note="scores around 10,000"),
         Case((-1e4 + rng.normal(size=(5, 2)), 1.0), note="scores around -10,000"),
+        Case((_far_apart(rng), 1.0), note="scores from -10,000 to 10,000"),
         Case((rng.normal(size=(1, 1)), 1.0), note="one negative"),
     ],
     mistakes=(
         Mistake(
-            _weights_variant(careless=True),
+            _weights_variant(off=lambda z: 0.0),
             "e to the power of a large score overflowed, or of a very low one became 0. Subtract "
             "the row's maximum first: the weights stay the same.",
+        ),
+        Mistake(
+            _weights_variant(off=np.max),
+            "You subtracted the maximum of the whole array: in a row far below it every e to the "
+            "power of z is 0, and 0 / 0 follows. Each row has a maximum of its own: axis=-1, "
+            "keepdims=True.",
         ),
         Mistake(
             _weights_variant(lambda s, temperature: s / temperature),
@@ -993,24 +1075,35 @@ _RULE_MISTAKES = (
 )
 
 
-def _rule_case(rng: np.random.Generator, number: int) -> Case:
-    entities, n = ((11, 61), (13, 53), (7, 43))[number % 3]
-    facts = rng.integers([entities, 3, entities], size=(n, 3))
-    body, head = (int(r) for r in rng.permutation(3)[:2])
-    implied = facts[facts[:, 1] == body][:9] * np.array([1, 0, 1]) + np.array([0, head, 0])
-    facts = np.concatenate([facts, implied, facts[facts[:, 1] == body][:3]])
-    facts = facts[facts[:, 0] != facts[:, 2]]
-    return Case((rng.permutation(facts), body, head), note="some facts stand there twice")
+def _rule_case(rng: np.random.Generator, more: int) -> Case:
+    """Draw a case with all that may go wrong, and so many pairs more of the body or the head."""
+    body, head, other = (int(r) for r in rng.permutation(5)[:3])
+    facts = _facts(body, (0, 1), (0, 2), (3, 4), (5, 6), (7, 8))
+    facts += _facts(head, (0, 1), (0, 2))  # these two hold
+    # 3 and 4 turned round, 5 with another, and of 7 no head at all
+    facts += _facts(head, (4, 3), (5, 9), (10, 11), (12, 13), (14, 11))
+    facts += _facts(other, (3, 4), (5, 6), (12, 13))
+    facts += _facts(body, (0, 1), (3, 4)) + _facts(head, (0, 1), (10, 11))  # once more
+    fresh = [(15 + 2 * i, 16 + 2 * i) for i in range(more)]
+    facts += _facts(body, *fresh[:1]) + _facts(head, *fresh[1:])
+    place = rng.permutation(15 + 2 * more)
+    h, r, t = rng.permutation(facts).T
+    facts = np.stack([place[h], r, place[t]], axis=1)
+    return Case((facts, body, head), note="some facts stand there twice")
 
 
 def _rule_cases(rng: np.random.Generator) -> list[Case]:
-    def draw(number: int) -> Case:
-        if number == 1:
-            facts, body, head = _rule_case(rng, 1).args
-            return Case((facts[facts[:, 1] != body], body, head), note="nothing has the body")
-        return _rule_case(rng, number)
-
-    return _telling(draw, rule_confidence, _RULE_MISTAKES)
+    facts, body, head = _rule_case(rng, int(rng.integers(4))).args
+    without = {r: facts[facts[:, 1] != r] for r in (body, head)}
+    only = facts[np.isin(facts[:, 1], (body, head))]
+    only[:, 1] = np.where(only[:, 1] == head, body, head)
+    return [
+        _rule_case(rng, 4),
+        Case((facts, body, head), note="some facts stand there twice"),
+        Case((only, body, head), note="some facts stand there twice"),
+        Case((without[body], body, head), note="nothing has the body"),
+        Case((without[head], body, head), note="nothing has the head"),
+    ]
 
 
 RULE_CONFIDENCE = Exercise(
@@ -1120,24 +1213,40 @@ _TWO_HOP_MISTAKES = (
 )
 
 
-def _two_hop_case(rng: np.random.Generator, number: int) -> Case:
-    entities, n = ((7, 43), (11, 67), (13, 83))[number % 3]
-    facts = np.unique(rng.integers([entities, 3, entities], size=(n, 3)), axis=0)
-    first, second = (int(r) for r in rng.permutation(3)[:2])
-    return Case((rng.permutation(facts), int(rng.integers(entities)), first, second))
+def _two_hop_case(rng: np.random.Generator, more: int) -> Case:
+    """Draw a case with all that may go wrong, and so many facts more that lead nowhere."""
+    first, second, other = (int(r) for r in rng.permutation(5)[:3])
+    # from 0 by 1, 2 or 3, which is a dead end, to 0 itself, to 4 and in two ways to 5
+    facts = _facts(first, (0, 1), (0, 2), (0, 3)) + _facts(second, (1, 0), (1, 5), (2, 5), (2, 4))
+    facts += _facts(other, (0, 6), (1, 7)) + _facts(second, (6, 8))  # another relation
+    facts += _facts(first, (9, 10)) + _facts(second, (10, 11))  # another source
+    facts += _facts(first, (12, 0)) + _facts(second, (12, 13), (14, 2))  # turned round
+    facts += _facts(second, (0, 1), (0, 15)) + _facts(first, (15, 16))  # the second one first
+    fresh = [(17 + 2 * i, 18 + 2 * i) for i in range(more)]
+    facts += _facts(first, *fresh[:2]) + _facts(second, *fresh[2:])
+    place = rng.permutation(17 + 2 * more)
+    h, r, t = rng.permutation(facts).T
+    facts = np.stack([place[h], r, place[t]], axis=1)
+    leads_to_the_last = facts[:, 2] == place[[0, 4, 5]].max()
+    facts = facts[np.argsort(~leads_to_the_last, kind="stable")]  # found first, it belongs last
+    return Case((facts, int(place[0]), first, second))
 
 
 def _two_hop_cases(rng: np.random.Generator) -> list[Case]:
-    def draw(number: int) -> Case:
-        facts, source, first, second = _two_hop_case(rng, number).args
-        if number == 1:
-            missing = (facts[:, 0] == source) & (facts[:, 1] == first)
-            return Case((facts[~missing], source, first, second), note="nothing is reached")
-        if number == 2:
-            return Case((facts, source, first, first), note="the same relation twice")
-        return Case((facts, source, first, second))
-
-    return _telling(draw, two_hop, _TWO_HOP_MISTAKES)
+    facts, source, first, second = _two_hop_case(rng, int(rng.integers(4))).args
+    begins = (facts[:, 0] == source) & (facts[:, 1] == first)
+    ends = np.isin(facts[:, 0], facts[begins, 2]) & (facts[:, 1] == second)
+    twice = np.where(facts[:, 1] == second, first, facts[:, 1])
+    return [
+        _two_hop_case(rng, 4),
+        Case((facts, source, first, second)),
+        Case((facts[~begins], source, first, second), note="nothing is reached"),
+        Case((facts[~ends], source, first, second), note="the first hop leads to dead ends"),
+        Case(
+            (np.stack([facts[:, 0], twice, facts[:, 2]], axis=1), source, first, first),
+            note="the same relation twice",
+        ),
+    ]
 
 
 TWO_HOP = Exercise(
