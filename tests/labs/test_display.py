@@ -28,7 +28,7 @@ def shown(tmp_path_factory):
     """The outputs of each cell but the first."""
     folder = tmp_path_factory.mktemp("display")
     notebook = new_notebook(cells=[new_code_cell(source) for source in CELLS])
-    notebooks._execute(notebook, folder, 60, {"BIGMODEL_STATE_DIR": str(folder)})
+    notebooks._execute(notebook, folder, 60)
     return [cell.outputs for cell in notebook.cells[1:]]
 
 

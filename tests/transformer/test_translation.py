@@ -247,7 +247,7 @@ def test_an_interrupted_training_resumes_to_the_same_numbers(data, tmp_path, dro
 
 @pytest.mark.parametrize(
     ("changed", "says"),
-    [({"learning_rate": 0.1}, "learning_rate is 0.004"), ({"d_model": 32}, "d_model is 16")],
+    [({"learning_rate": 0.1}, "learning_rate is 0.006"), ({"d_model": 32}, "d_model is 16")],
 )
 def test_a_folder_holds_one_training(data, tmp_path, changed, says):
     train(TINY, data, tmp_path, progress=False)

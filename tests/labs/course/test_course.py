@@ -44,10 +44,14 @@ MISTAKES = {
         "1 / (1 + np.exp(-(w @ a)))",
         "1 / (1 + np.exp(w @ a + b))",
         "1 / (1 + np.exp(-(w * a + b)))",
+        "1 / (1 + np.exp(-((w * a).mean() + b)))",
+        "1 / (1 + np.exp(-(w @ a - b)))",
     ),
     "softmax": (
         "np.exp(z) / np.exp(z).sum()",
         "np.exp(z - z.max()) / np.exp(z - z.max()).sum()",
+        "(e := np.exp(z - z.max(axis=-1, keepdims=True))) / e.sum()",
+        "(e := np.exp(z - z.max(axis=-1, keepdims=True))) / e.mean(axis=-1, keepdims=True)",
         "np.exp(z) / np.exp(z).sum(axis=0, keepdims=True)",
         "np.exp(z - z.max(axis=-1)) / np.exp(z - z.max(axis=-1)).sum(axis=-1)",
         "np.exp(z - z.max(axis=0)) / np.exp(z - z.max(axis=0)).sum(axis=0)",
@@ -60,14 +64,17 @@ MISTAKES = {
         "np.maximum(dy, 0)",
         "(x > 0).astype(x.dtype)",
         "dy * np.maximum(x, 0)",
+        "dy * np.sign(x)",
     ),
     "linear_backward": (
         "dy @ weight, dy.T @ x, dy",
         "dy @ weight, dy.T @ x / len(x), dy.mean(axis=0)",
         "dy @ weight, dy.T @ x, dy.mean(axis=0)",
+        "dy @ weight, dy.T @ x / len(x), dy.sum(axis=0)",
         "dy @ weight, x.T @ dy, dy.sum(axis=0)",
         "dy @ weight.T, dy.T @ x, dy.sum(axis=0)",
         "dy @ weight, dy.T @ x, dy.sum()",
+        "dy @ weight, dy.T @ x, dy.sum(axis=1)",
     ),
     "dropout": (
         "x * mask",
@@ -159,9 +166,9 @@ def rows(lab):
 
 
 def test_the_class_is_there(lab, rows):
-    assert len(students()) == 30
-    assert len(rows) == 30 * len(NAMES)
-    assert "30 students" in lab["words"]
+    assert len(students()) == 32
+    assert len(rows) == 32 * len(NAMES)
+    assert "32 students" in lab["words"]
 
 
 def test_who_is_right_earns_everything(rows):
@@ -211,10 +218,10 @@ def test_late_is_a_flag(rows):
 
 def test_the_pages_are_there(lab):
     pages = list((lab["out"] / "students").glob("*.html"))
-    assert len(pages) == 30
+    assert len(pages) == 32
     text = (lab["out"] / "index.html").read_text()
     assert all(f'href="students/{page.name}"' in text for page in pages)
     assert "<b>Bobby" not in text
     assert "You normalised over the whole array" in text
     everything = json.loads((lab["out"] / "grades.json").read_text())
-    assert len(everything["students"]) == 30
+    assert len(everything["students"]) == 32
