@@ -84,7 +84,7 @@ def test_the_encoder_is_exact_where_it_can_be():
     encoder = NameEncoder(alpha=1e-10).fit(texts, kinds, rows)
     found = encoder.encode(texts, kinds)
     assert found.dtype == rows.dtype
-    torch.testing.assert_close(found, rows, rtol=0, atol=1e-3)  # the solver iterates
+    torch.testing.assert_close(found, rows, rtol=0, atol=1e-6)
     held_back = NameEncoder(alpha=1e10).fit(texts, kinds, rows).encode(texts, kinds)
     torch.testing.assert_close(held_back, encoder.means(kinds), rtol=0, atol=1e-6)
 
