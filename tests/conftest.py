@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import setuptools  # noqa: F401  nbgrader imports it, which fails behind Python's own distutils
 from times import kind_of
 
 import bigmodel_edu
