@@ -1,16 +1,19 @@
 """Executed notebooks, kept: the cells of a chapter run once, for the tests and for the web edition.
 
-What is kept is named by the notebook's text, the package's sources and the versions of what is
-installed, so that it outlives none of them.
+What is kept is named by the notebook's text, the package's sources and the versions of what it
+depends on, so that it outlives none of them. What only tests or the site need does not count: it is
+installed between the two.
 """
 
 import hashlib
 import sys
+from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import nbformat
+from packaging.requirements import Requirement
 
 import bigmodel_edu
 from bigmodel_edu.labs.files import write_atomically
@@ -59,6 +62,14 @@ def _environment() -> bytes:
     digest = hashlib.sha256(sys.version.encode())
     for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in SOURCES):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
-    for installed in sorted(f"{d.name} {d.version}" for d in distributions()):
-        digest.update(installed.encode())
+    for dependency in _dependencies():
+        digest.update(dependency.encode())
     return digest.digest()
+
+
+def _dependencies() -> Iterator[str]:
+    """What the package needs, without its extras, and the version that is installed."""
+    for line in requires("bigmodel-edu") or ():
+        needed = Requirement(line)
+        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+            yield f"{needed.name} {version(needed.name)}"

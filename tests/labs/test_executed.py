@@ -85,7 +85,7 @@ def test_another_package_is_run_again(page, tmp_path, monkeypatch, what):
         (tmp_path / "package" / "layer.py").write_text("")
         monkeypatch.setattr(executed, "PACKAGE", tmp_path / "package")
     else:
-        monkeypatch.setattr(executed, "distributions", lambda: [])
+        monkeypatch.setattr(executed, "version", lambda name: "another")
     executed._environment.cache_clear()
     kept_or_run(path)
     executed._environment.cache_clear()
@@ -98,3 +98,10 @@ def test_what_raises_is_told_and_not_kept(page):
         kept_or_run(path)
     assert "division by zero" in raised.value.__notes__[0]
     assert not (path.parents[1] / "_build").exists()
+
+
+def test_what_only_the_site_or_the_tests_need_does_not_count():
+    """`make book` installs it after `make test` has run the chapters."""
+    names = {dependency.partition(" ")[0] for dependency in executed._dependencies()}
+    assert {"numpy", "torch"} <= names
+    assert not names & {"jupyter-book", "nbval", "ruff"}
