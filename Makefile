@@ -21,6 +21,8 @@ PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python python3.13 python3.12 pytho
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Hundreds of processes start in a run of the tests; none is to compile the book anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make lab          open the book in JupyterLab (ARGS=--no-browser: do not open a browser)"

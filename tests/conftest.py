@@ -12,7 +12,6 @@ from types import ModuleType
 
 import pytest
 import setuptools  # noqa: F401  nbgrader imports it, which fails behind Python's own distutils
-from times import kind_of
 
 import bigmodel_edu
 from bigmodel_edu.components import Component
@@ -54,6 +53,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    from times import kind_of  # the plugin below: it is not imported before pytest does so
+
     # A chapter takes longer than any other test: begun last, it would keep one worker alone.
     items.sort(key=lambda item: kind_of(item.nodeid) != "notebooks")
 

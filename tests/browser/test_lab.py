@@ -88,6 +88,13 @@ command => {
 }
 """
 
+CLOSE_ALL = """
+async () => {
+    [...jupyterapp.shell.widgets("main")].forEach(widget => widget.dispose());  // nothing is asked
+    await jupyterapp.serviceManager.sessions.shutdownAll();
+}
+"""
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -146,8 +153,8 @@ def wait_for(server: subprocess.Popen, url: str, log: Path) -> None:
             time.sleep(0.1)
 
 
-@pytest.fixture
-def page(browser: Browser, lab: Lab) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def workbench(browser: Browser, lab: Lab) -> Iterator[Page]:
     """The page that `bigmodel lab` opens; asking any other server for anything is an error."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     outside = []
@@ -159,6 +166,13 @@ def page(browser: Browser, lab: Lab) -> Iterator[Page]:
     yield page
     page.close()
     assert outside == []
+
+
+@pytest.fixture
+def page(workbench: Page) -> Iterator[Page]:
+    """The workbench, with nothing open and no kernel running when the test is over."""
+    yield workbench
+    workbench.evaluate(CLOSE_ALL)
 
 
 def open_by_double_click(page: Page, name: str) -> Locator:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,12 @@ def test_an_untouched_stub_is_not_attempted(exercise, stub):
     assert "missing" not in result.message  # an empty stub is no forgotten return
 
 
-def test_an_answer_that_changes_its_inputs_is_caught(exercise, cases):
+def test_an_answer_that_changes_its_inputs_is_caught(exercise, is_project, cases):
+    if is_project:  # without training: whatever is handed in here is right
+        exercise = replace(
+            exercise, reference=takes(exercise), judge=lambda *_: None, judge_all=None
+        )
+
     @functools.wraps(exercise.reference)
     def spoiling(*args, **kwargs):
         answer = exercise.reference(*copy.deepcopy(args), **copy.deepcopy(kwargs))
@@ -62,6 +68,16 @@ def test_an_answer_that_changes_its_inputs_is_caught(exercise, cases):
         check(exercise, spoiling, seed=0)
     message = caught.value.result.message
     assert f"the function changes its input {' and '.join(names)}" in message
+
+
+def takes(exercise):
+    """A function that takes what the exercise's does and answers at once."""
+
+    @functools.wraps(exercise.reference)
+    def answer(*args, **kwargs):
+        return "an answer"
+
+    return answer
 
 
 def spoil(value) -> None:
