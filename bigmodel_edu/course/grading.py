@@ -1,0 +1,327 @@
+"""Points and feedback for one exercise of one submission, from the numbers that came back."""
+
+import hashlib
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bigmodel_edu.course import wire
+from bigmodel_edu.course.grades import (
+    FAILED,
+    MISSING,
+    NOT_ATTEMPTED,
+    PARTLY,
+    PASSED,
+    STOPPED,
+    UNREADABLE,
+    Grade,
+)
+from bigmodel_edu.course.sandbox import Job, Sandbox
+from bigmodel_edu.course.scoring import NoNumbers, score, seed_of
+from bigmodel_edu.course.settings import Course, Limits
+from bigmodel_edu.course.submissions import Submission
+from bigmodel_edu.labs.exercise import Case, Exercise
+from bigmodel_edu.labs.judging import (
+    Attempt,
+    call_in_words,
+    explain,
+    is_untouched,
+    named_arguments,
+    recognise,
+)
+
+if TYPE_CHECKING:
+    from bigmodel_edu.course.referee import Referee
+
+MAX_TEXT = 2_000
+"""Characters of a student's error message that are kept."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An exercise of a course, and what grading it takes; `of` is what it is worth."""
+
+    exercise: Exercise
+    of: float
+    secret: str
+    imports: tuple[str, ...]
+    limits: Limits
+
+    @classmethod
+    def of_course(cls, course: Course, exercise: Exercise) -> "Task":
+        """Return the task of grading `exercise`."""
+        of = course.points[exercise.name]
+        return cls(exercise, of, course.secret, course.imports, course.limits)
+
+    def cases(self, digest: str) -> list[Case]:
+        """Return the cases for the submission with this digest: the same whenever it is graded."""
+        seed = seed_of(self.secret, self.exercise.name, digest)
+        return list(self.exercise.cases(np.random.default_rng(seed)))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a submission earned in one exercise; `Grade` says whose it is."""
+
+    status: str
+    points: float = 0.0
+    cases_passed: int = 0
+    cases: int = 0
+    message: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    mistake: str = ""
+    flags: tuple[str, ...] = ()
+
+
+def grade_exercise(
+    task: Task, sandbox: Sandbox, referee: "Referee", submission: Submission, notebook: bytes
+) -> Grade:
+    """Run the function of `task` in a confined process, and have its answers judged in another.
+
+    notebook: what `submission.read()` returned.
+    """
+    started, digest = time.monotonic(), digest_of(notebook)
+    questions = [(case.args, dict(case.kwargs)) for case in task.cases(digest)]
+    job = Job(notebook, submission.is_markdown, task.exercise.function, questions)
+    outcome = sandbox.run(job)
+    if outcome.end == "lost":  # the server was killed, which may be another one's fault
+        outcome = sandbox.run(job)
+    result = referee.judge(task, digest, outcome.data, outcome.end)
+    seconds = time.monotonic() - started
+    held_by = sandbox.holder.words
+    return as_grade(result, task, submission, digest, seconds=seconds, confinement=held_by)
+
+
+def as_grade(result: Result, task: Task, submission: Submission, digest: str, **more: Any) -> Grade:
+    """Return a result as the grade of a student."""
+    return Grade(
+        student=submission.student,
+        exercise=task.exercise.name,
+        title=task.exercise.title,
+        notebook=submission.notebook,
+        digest=digest,
+        of=task.of,
+        **vars(result),
+        **more,
+    )
+
+
+def digest_of(notebook: bytes) -> str:
+    """Return the SHA-256 of a notebook, hexadecimal."""
+    return hashlib.sha256(notebook).hexdigest()
+
+
+def judge_data(task: Task, digest: str, data: bytes, end: str) -> Result:
+    """Return what `data`, all that came back from a process that ended with `end`, is worth.
+
+    Whatever stands in it, this raises nothing; it may take long, and much memory.
+    """
+    cases = task.cases(digest)
+    try:
+        messages, is_whole = wire.unpack_all(data)
+        end = end if is_whole or end != "exited" else "damaged"
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # of odd answers, such as NaN
+            return _shortened(judge_messages(task, cases, messages, end))
+    except Exception as error:  # answers of forms that nobody thought of
+        what = f"The answers have a form that cannot be judged ({type(error).__name__})."
+        return Result(FAILED, cases=len(cases), message=what)
+
+
+def judge_messages(task: Task, cases: Sequence[Case], messages: Sequence[Any], end: str) -> Result:
+    """Return what the messages of a process, answers to `cases`, are worth."""
+    first, *answers = messages or ({},)
+    if not isinstance(first, dict) or not first:
+        return Result(STOPPED, cases=len(cases), message=_why_it_ended(task, end))
+    if "unreadable" in first:
+        message = f"The notebook cannot be read: {_text(first, 'unreadable')}."
+        return Result(MISSING, cases=len(cases), message=message, flags=(UNREADABLE,))
+    faults = [_as_dict(fault) for fault in _as_list(first.get("faults"))]
+    if "ready" not in first:
+        return Result(MISSING, cases=len(cases), message=_why_it_is_missing(task, first, faults))
+    answers = list(map(_as_dict, answers))
+    if any(map(_ran_out_of_memory, answers)):
+        end = "memory"
+    answers = list(takewhile(_is_answer, answers))
+    attempts = [_attempt(task, *pair) for pair in zip(cases, answers, strict=False)]
+    complete = len(attempts) == len(cases)
+    if complete and all(map(is_untouched, attempts)):
+        return Result(NOT_ATTEMPTED, cases=len(cases), message="Not attempted.")
+    stop = "" if complete else _why_it_ended(task, end)
+    result = _result(task, cases, attempts, answers, faults, stop)
+    if result.status in (FAILED, PARTLY) and (left := _text(first, "left")):
+        words = f"{result.message} `{left}` was not run: it is no import, function, class or "
+        return replace(result, message=f"{words}assignment to a name.")
+    return result
+
+
+def _result(
+    task: Task,
+    cases: Sequence[Case],
+    attempts: Sequence[Attempt],
+    answers: Sequence[dict],
+    faults: Sequence[dict],
+    stop: str,
+) -> Result:
+    """Judge the attempts; `stop` says why cases are left without one, "" when none are."""
+    scored = score(task.exercise, cases, attempts)
+    exercise, verdicts = scored.exercise, scored.failures
+    right = verdicts.count(None)
+    if right == len(cases):
+        return Result(PASSED, task.of, len(cases), len(cases))
+    points = task.of * scored.share
+    status = STOPPED if stop else PARTLY if points else FAILED
+    found = Result(status, points, right, len(cases), message=stop)
+    if not any(verdicts):
+        return found
+    mistake = None if stop else _recognised(exercise, cases, scored.attempts, verdicts)
+    first = next(i for i, verdict in enumerate(verdicts) if verdict)
+    called = call_in_words(exercise.function, _arguments(exercise, cases[first]))
+    line = _text(_as_dict(answers[first].get("error")), "line")
+    failure = explain(cases[: len(verdicts)], verdicts, mistake, called, line)
+    fault = _fault_in_words(task, faults) if attempts[first].error else ""
+    fault = fault or _about(task, attempts[first].error)
+    message = " ".join(filter(None, (stop, _as_sentence(failure.message), fault)))
+    words = mistake.message if mistake else ""
+    return replace(found, message=message, details=failure.details, mistake=words)
+
+
+# From messages to attempts; whatever a message holds, a student's code may have written it
+
+
+def _is_answer(message: dict) -> bool:
+    is_one = bool(message.keys() & {"answer", "error", "unusable"})
+    return is_one and not _ran_out_of_memory(message)
+
+
+def _ran_out_of_memory(message: dict) -> bool:
+    return _text(_as_dict(message.get("error")), "type").endswith("MemoryError")
+
+
+def _attempt(task: Task, case: Case, answer: dict) -> Attempt:
+    if "error" in answer:
+        return Attempt(error=_error(_as_dict(answer["error"])))
+    if "answer" in answer:
+        if not (keys := _as_list(answer.get("changed"))):
+            return Attempt(answer["answer"])
+        names = list(_arguments(task.exercise, case))
+        changed = {_name(key, names) for key in keys}
+        return Attempt(answer["answer"], changed=tuple(n for n in names if n in changed))
+    return Attempt(error=NoNumbers(_text(answer, "unusable")))
+
+
+def _arguments(exercise: Exercise, case: Case) -> dict[str, Any]:
+    return named_arguments(exercise.reference, case.args, dict(case.kwargs))
+
+
+def _name(key: Any, names: list[str]) -> str:
+    """The name of an argument that is known by its place or by its name, "" for anything else."""
+    if type(key) is int and 0 <= key < len(names):
+        return names[key]
+    return key if isinstance(key, str) else ""
+
+
+def _error(entry: dict) -> Exception:
+    """Return an exception that looks like the one that was raised in the student's process."""
+    name, message, shown = (_text(entry, key) for key in ("type", "message", "repr"))
+    base = NotImplementedError if name == "NotImplementedError" else Exception
+    methods = {"__str__": lambda self: message, "__repr__": lambda self: shown}
+    return type(name if name.isidentifier() else "Exception", (base,), methods)()
+
+
+def _as_dict(value: Any) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _as_list(value: Any) -> list | tuple:
+    return value if isinstance(value, (list, tuple)) else []
+
+
+def _text(entry: dict, key: str) -> str:
+    value = entry.get(key, "")
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
+
+
+# Judging
+
+
+def _recognised(exercise: Exercise, *found: Sequence) -> Any:
+    try:
+        return recognise(exercise, *found)
+    except Exception:  # of answers of forms that nobody thought of
+        return None
+
+
+# In words
+
+
+def _shortened(result: Result) -> Result:
+    """Return the result with none of its texts longer than a page."""
+    details = tuple((label, text[:MAX_TEXT]) for label, text in result.details)
+    return replace(result, message=result.message[: 2 * MAX_TEXT], details=details)
+
+
+def _as_sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", ")")) else f"{text}."
+
+
+def _why_it_is_missing(task: Task, first: dict, faults: Sequence[dict]) -> str:
+    name = task.exercise.function
+    if problem := _text(first, "problem"):
+        return f"The cell that defines `{name}` is no valid Python: {problem}."
+    if first.get("found") is True:
+        return f"`{name}` could not be defined. {_fault_in_words(task, faults)}".rstrip()
+    return f"The notebook defines no function `{name}`."
+
+
+def _fault_in_words(task: Task, faults: Sequence[dict]) -> str:
+    """Return what went wrong before the function was called, "" when nothing did."""
+    if not faults:
+        return ""
+    kind, message, line = (_text(faults[0], key) for key in ("type", "message", "line"))
+    place = f" in `{line}`" if line else ""
+    text = f"Before it was called, {kind}{place}: {message}."
+    return f"{text} {_what_can_be_imported(task)}" if kind in _IMPORT_ERRORS else text
+
+
+_IMPORT_ERRORS = ("ModuleNotFoundError", "ImportError")
+
+
+def _about(task: Task, error: Exception | None) -> str:
+    """What a student has to know who meets an error here and not in the notebook, or ""."""
+    name = type(error).__name__
+    if name in _IMPORT_ERRORS:
+        return _what_can_be_imported(task)
+    return _WHAT_IS_TAKEN if name == "NameError" else ""
+
+
+_WHAT_IS_TAKEN = (
+    "From a notebook the imports, functions, classes and assignments to a name are taken that the "
+    "function needs, and nothing else: what a loop or a call outside of functions does is missing."
+)
+
+
+def _what_can_be_imported(task: Task) -> str:
+    allowed = " and ".join((", ".join(task.imports), "Python's own library"))
+    return f"Only {allowed} can be imported here, and not bigmodel_edu."
+
+
+def _why_it_ended(task: Task, end: str) -> str:
+    limits = task.limits
+    kind, _, number = end.partition(" ")
+    reasons = {
+        "time": f"It did not end within {limits.seconds:g} seconds and was stopped.",
+        "memory": f"It took more than {limits.memory_mb:g} MB of memory and was stopped.",
+        "too": f"It returned more than {limits.answer_mb:g} MB and was stopped.",
+        "damaged": "What it returned is damaged.",
+        "signal": f"Its process was ended by the system (signal {number}): it crashed, or took "
+        "more memory or time than it may.",
+        "exit": f"It ended its own process (exit {number}) instead of returning an answer.",
+        "exited": "It ended its own process instead of returning an answer.",
+    }
+    return reasons.get(kind, "Its process ended without an answer.")
