@@ -24,9 +24,9 @@ import typer
 from nbformat.v4 import new_markdown_cell
 
 from bigmodel_edu.bench import processor
-from bigmodel_edu.course.grader import grade_course
 from bigmodel_edu.course.nbgrader import release_for_nbgrader, solution_of
 from bigmodel_edu.course.settings import Course, new_course
+from bigmodel_edu.course.whole_class import grade_course
 
 EXERCISES = [
     "neuron",

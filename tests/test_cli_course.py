@@ -121,7 +121,7 @@ def test_grade_says_what_came_of_it(folder, tmp_path):
 def grading(monkeypatch, run) -> None:
     """Let `run(arguments)` stand for the grader."""
     fake = types.SimpleNamespace(grade_course=lambda *args, **more: run(args, more))
-    monkeypatch.setitem(sys.modules, "bigmodel_edu.course.grader", fake)
+    monkeypatch.setitem(sys.modules, "bigmodel_edu.course.whole_class", fake)
 
 
 def test_grade_hands_its_options_on(folder, tmp_path, monkeypatch):
@@ -197,7 +197,7 @@ def test_try_says_what_a_course_would_say(folder):
 def test_try_hands_the_imports_on(monkeypatch):
     seen = []
     fake = types.SimpleNamespace(try_notebook=lambda *args: seen.append(args) or [GRADE])
-    monkeypatch.setitem(sys.modules, "bigmodel_edu.course.trying", fake)
+    monkeypatch.setitem(sys.modules, "bigmodel_edu.course.own_notebook", fake)
     assert bigmodel("course", "try", "x.ipynb", "--imports", "numpy, scipy,").exit_code == 0
     assert seen == [(Path("x.ipynb"), ["numpy", "scipy"])]
 
@@ -241,7 +241,7 @@ def test_a_notebook_with_other_metadata_is_tried_or_refused_in_words(folder, ent
 def test_try_prints_nothing_that_a_terminal_obeys(monkeypatch, tmp_path):
     evil = replace(GRADE, status="failed", points=0, message="\x1b[2J[red]x\x07")
     fake = types.SimpleNamespace(try_notebook=lambda *args: [evil])
-    monkeypatch.setitem(sys.modules, "bigmodel_edu.course.trying", fake)
+    monkeypatch.setitem(sys.modules, "bigmodel_edu.course.own_notebook", fake)
     text = bigmodel("course", "try", tmp_path / "x.ipynb").stdout
     assert "\x1b" not in text
     assert "\x07" not in text

@@ -23,8 +23,8 @@ from bigmodel_edu.cli.output import (
 from bigmodel_edu.errors import BookError
 
 if TYPE_CHECKING:
-    from bigmodel_edu.course.grader import Graded
     from bigmodel_edu.course.grades import Grade
+    from bigmodel_edu.course.whole_class import Graded
 
 course_app = typer.Typer(cls=BookCommands, no_args_is_help=True, rich_markup_mode="rich")
 
@@ -126,8 +126,8 @@ def grade(
     [dim]Example:[/]  bigmodel course grade submissions.zip -o results --course lab1
     """
     _refuse_on_windows()
-    from bigmodel_edu.course.grader import grade_course
     from bigmodel_edu.course.settings import read_course
+    from bigmodel_edu.course.whole_class import grade_course
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -172,7 +172,7 @@ def try_notebook(
     [dim]Example:[/]  bigmodel course try 01_neural_nets.ipynb
     """
     _refuse_on_windows()
-    from bigmodel_edu.course.trying import try_notebook as run
+    from bigmodel_edu.course.own_notebook import try_notebook as run
 
     grades = run(notebook, [name.strip() for name in imports.split(",") if name.strip()])
     if as_json:

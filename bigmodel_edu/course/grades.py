@@ -1,4 +1,4 @@
-"""What grading says: one `Grade` per submission and exercise."""
+"""What grading says: a `Result` for each exercise of a submission, a `Grade` with whose it is."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +11,20 @@ STATUSES = (PASSED, PARTLY, FAILED, NOT_ATTEMPTED, MISSING, STOPPED)
 LATE, TWO_NOTEBOOKS, SAME_FILE = "late", "two notebooks", "same file as another"
 ENDED_TWICE, UNREADABLE = "ended the grader twice", "nothing to read"
 """Flags: what a lecturer should look at."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a submission earned in one exercise; `Grade` says whose it is."""
+
+    status: str
+    points: float = 0.0
+    cases_passed: int = 0
+    cases: int = 0
+    message: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    mistake: str = ""
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

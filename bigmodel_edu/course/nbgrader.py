@@ -1,4 +1,4 @@
-"""The same lab for a course that lives in nbgrader: its source notebook, with hidden tests.
+"""The same assignment for a course that lives in nbgrader: its source notebook, with hidden tests.
 
 nbgrader makes the students' version of it (`generate_assignment`), runs what they hand in
 (`autograde`) and writes the points (`export`). It calls their code in the process that judges it,
@@ -18,16 +18,16 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from bigmodel_edu.course.answers import answer
+from bigmodel_edu.course.points import seed_of
 from bigmodel_edu.course.release import (
     KERNEL,
     SETUP,
-    LabTask,
+    AssignmentTask,
     book_notebook,
     tasks,
     title_cell,
     write_all,
 )
-from bigmodel_edu.course.scoring import seed_of
 from bigmodel_edu.course.settings import Course
 from bigmodel_edu.labs.exercise import Exercise
 from bigmodel_edu.labs.notebooks import ANSWER
@@ -42,7 +42,7 @@ def release_for_nbgrader(course: Course, folder: Path | str, force: bool = False
 
     force: also where a file exists that holds something else; else that raises CourseError.
     """
-    assignment = re.sub(r"[^\w-]", "-", course.folder.resolve().name).strip("-") or "lab"
+    assignment = re.sub(r"[^\w-]", "-", course.folder.resolve().name).strip("-") or "assignment"
     folder, name = Path(folder), f"{course.chapter.notebook}.ipynb"
     config = f"c = get_config()  # noqa: F821\n\nc.CourseDirectory.course_id = {assignment!r}\n"
     notebook = nbformat.writes(source_notebook(course)) + "\n"
@@ -73,7 +73,7 @@ def solution_of(course: Course, exercise: Exercise) -> str:
     return answer(until_there.encode(), False, exercise.function).source
 
 
-def _cells(course: Course, task: LabTask) -> Iterator[NotebookNode]:
+def _cells(course: Course, task: AssignmentTask) -> Iterator[NotebookNode]:
     own = task.exercise.name.partition(".")[2]
     yield new_markdown_cell(task.text, id=f"task-{own}")
     solution = solution_of(course, task.exercise)
@@ -125,7 +125,7 @@ def _hidden_test(course: Course, exercise: Exercise) -> str:
     return f"""\
 # When this is graded, your function is called on other numbers here.
 ### BEGIN HIDDEN TESTS
-from bigmodel_edu.course.scoring import points_earned
+from bigmodel_edu.course.points import points_earned
 
 points_earned("{exercise.name}", {exercise.function}, of={of}, seed={seed})
 ### END HIDDEN TESTS"""

@@ -1,4 +1,4 @@
-"""The notebook of a lab: the tasks, and for each an empty function and a check, without answers."""
+"""An assignment's notebook: the tasks, each with an empty function and a check, and no answers."""
 
 import os
 import re
@@ -31,11 +31,11 @@ _BOOK_ONLY = re.compile(r"\s*\(In this chapter [^()]*\)")
 
 
 def release(course: Course, folder: Path | str, force: bool = False) -> list[Path]:
-    """Write the lab's notebook into `folder`, as .ipynb and as MyST Markdown; return both paths.
+    """Write the notebook into `folder`, as .ipynb and as MyST Markdown; return both paths.
 
     force: also where a file exists that holds something else; else that raises CourseError.
     """
-    notebook, folder, name = lab_notebook(course), Path(folder), course.chapter.notebook
+    notebook, folder, name = assignment_notebook(course), Path(folder), course.chapter.notebook
     if folder.resolve() == course.folder.resolve():
         raise CourseError(f"{folder} holds the course's secret: name another folder to hand out.")
     texts = {
@@ -69,7 +69,7 @@ def _holds(path: Path, text: str) -> bool:
 # The notebook
 
 
-def lab_notebook(course: Course) -> NotebookNode:
+def assignment_notebook(course: Course) -> NotebookNode:
     """Return the notebook that students get; the same course gives the same notebook."""
     expect_installed(course.imports)
     cells = [title_cell(course), new_code_cell(SETUP, id="setup")]
@@ -91,7 +91,7 @@ def lab_notebook(course: Course) -> NotebookNode:
 
 
 def title_cell(course: Course, rules: str = "") -> NotebookNode:
-    """Return the cell that says what the lab is, what it is worth and what counts.
+    """Return the cell that says what the assignment is, what it is worth and what counts.
 
     rules: what counts, in words; by default that of `bigmodel course grade`.
     """
@@ -139,8 +139,8 @@ def _deadline(course: Course) -> str:
 
 
 @dataclass(frozen=True)
-class LabTask:
-    """One exercise of a lab: its text as plain Markdown, its stub, and the call that checks it."""
+class AssignmentTask:
+    """One exercise of an assignment: its text as plain Markdown, its stub, and its check."""
 
     exercise: Exercise
     text: str
@@ -152,7 +152,7 @@ class LabTask:
         return f'check("{self.exercise.name}", {self.exercise.function})'
 
 
-def tasks(course: Course) -> Iterator[LabTask]:
+def tasks(course: Course) -> Iterator[AssignmentTask]:
     """Yield the tasks in the order of the course, with the chapter's texts.
 
     An equation that a task refers to is put below it, numbered anew. What a chapter says in
@@ -166,7 +166,7 @@ def tasks(course: Course) -> Iterator[LabTask]:
         text, formulas = _with_own_numbers(_BOOK_ONLY.sub("", text), equations, numbers)
         worth = counted(number(course.points[exercise.name]), "point")
         title = f"## {position} · {exercise.title} {'★' * exercise.stars} ({worth})"
-        yield LabTask(exercise, "\n\n".join([title, text, *formulas]), stub)
+        yield AssignmentTask(exercise, "\n\n".join([title, text, *formulas]), stub)
 
 
 def book_notebook(course: Course, folder: str = "chapters") -> NotebookNode:

@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Course:
-    """One lab: a chapter's exercises, what they are worth, and how answers may run.
+    """One assignment: a chapter's exercises, what they are worth, and how answers may run.
 
     folder: where `course.toml` lies.
     points: what each exercise is worth, by its full name, in the order of the hand-out.
@@ -65,7 +65,7 @@ class Course:
 
     @property
     def total(self) -> float:
-        """The points of the whole lab."""
+        """The points of the whole assignment."""
         return sum(self.points.values())
 
 

@@ -1,4 +1,4 @@
-"""A whole lab of chapter 1, from `bigmodel course new` to the page about the class."""
+"""A whole assignment of chapter 1, from `bigmodel course new` to the page about the class."""
 
 import csv
 import json

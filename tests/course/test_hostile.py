@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bigmodel_edu.course import grader, sandbox
+from bigmodel_edu.course import sandbox, whole_class
 from bigmodel_edu.course.settings import Limits, new_course
 from bigmodel_edu.course.workshop import PACKAGE
 
@@ -101,7 +101,7 @@ def graded(request, tmp_path_factory):
 
     However busy the machine is, an honest answer has the time that it needs.
     """
-    folder = tmp_path_factory.mktemp("lab")
+    folder = tmp_path_factory.mktemp("course")
     course = new_course(folder / "course", 1, ["softmax"])
     course = replace(course, limits=Limits(seconds=60, answer_mb=8))
     out, handed_in = folder / "out", folder / "submissions"
@@ -131,7 +131,7 @@ def graded(request, tmp_path_factory):
         limit_time(patch, seconds)
         patch.setattr(sandbox.tempfile, "tempdir", str(folder))
         try:
-            result = grader.grade_course(course, [handed_in], out)
+            result = whole_class.grade_course(course, [handed_in], out)
         except sandbox.NotConfinable as error:
             if "does not run here" not in str(error):
                 raise

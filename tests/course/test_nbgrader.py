@@ -15,14 +15,15 @@ import pytest
 from traitlets.config import Application
 
 from bigmodel_edu import catalogue
-from bigmodel_edu.course.grading import Task, judge_messages
+from bigmodel_edu.course.feedback import judge_messages
 from bigmodel_edu.course.nbgrader import (
     release_for_nbgrader,
     source_notebook,
 )
-from bigmodel_edu.course.release import lab_notebook
-from bigmodel_edu.course.scoring import points_earned
+from bigmodel_edu.course.points import points_earned
+from bigmodel_edu.course.release import assignment_notebook
 from bigmodel_edu.course.settings import Limits, new_course
+from bigmodel_edu.course.task import Task
 from bigmodel_edu.labs.judging import run
 
 preprocessors = pytest.importorskip("nbgrader.preprocessors")
@@ -93,7 +94,7 @@ def test_what_nbgrader_leaves_to_students_is_the_stub_of_the_chapter(number, tmp
     for step in (preprocessors.ClearSolutions(), preprocessors.ClearHiddenTests()):
         notebook, _ = step.preprocess(notebook, {})
     written = [cell for cell in notebook.cells if cell.get("metadata", {}).get("nbgrader")]
-    stubs = [cell for cell in lab_notebook(course).cells if cell.metadata.get("tags")]
+    stubs = [cell for cell in assignment_notebook(course).cells if cell.metadata.get("tags")]
     for cell, stub in zip(written[::2], stubs, strict=True):
         assert cell.source.splitlines()[1:] == [
             "    # YOUR CODE HERE",
@@ -112,7 +113,8 @@ def test_what_nbgrader_leaves_to_students_is_the_stub_of_the_chapter(number, tmp
 
 
 @pytest.mark.parametrize(
-    ("folder", "assignment"), [("lab 1+", "lab-1"), ("-x", "x"), ("+", "lab"), ("läb", "läb")]
+    ("folder", "assignment"),
+    [("lab 1+", "lab-1"), ("-x", "x"), ("+", "assignment"), ("läb", "läb")],
 )
 def test_an_assignment_has_a_name_that_nbgrader_takes(folder, assignment, tmp_path):
     course = new_course(tmp_path / folder, 1, ["neuron"])

@@ -18,8 +18,8 @@ import pytest
 from bigmodel_edu import catalogue
 from bigmodel_edu.course import nbgrader
 from bigmodel_edu.course.answers import answer
-from bigmodel_edu.course.release import book_notebook, chapter_path, lab_notebook, release
-from bigmodel_edu.course.scoring import points_earned
+from bigmodel_edu.course.points import points_earned
+from bigmodel_edu.course.release import assignment_notebook, book_notebook, chapter_path, release
 from bigmodel_edu.course.settings import CourseError, Limits, new_course
 from bigmodel_edu.labs.notebooks import ANSWER
 from bigmodel_edu.labs.results import CheckFailed
@@ -66,13 +66,13 @@ def execute(cells: list[str]) -> str:
 
 @each_chapter
 def test_it_runs_untouched_and_nothing_is_attempted(course):
-    printed = execute([cell.source for cell in code_cells(lab_notebook(course))])
+    printed = execute([cell.source for cell in code_cells(assignment_notebook(course))])
     assert printed.count("Not attempted yet") == len(course.points)
 
 
 def solved(course):
     """The notebook with the book's answers in the place of the stubs."""
-    notebook = lab_notebook(course)
+    notebook = assignment_notebook(course)
     for cell in code_cells(notebook):
         for tag in cell.metadata.get("tags", []):
             exercise = catalogue.exercise(tag.removeprefix("stub:"))
@@ -101,7 +101,7 @@ def test_once_solved_each_function_is_found_in_both_formats(course):
 
 @each_chapter
 def test_no_answer_is_in_it(course):
-    notebook = lab_notebook(course)
+    notebook = assignment_notebook(course)
     text = "\n".join(cell.source for cell in notebook.cells)
     for name in course.points:
         source = answers_of(course)[name]
@@ -117,7 +117,7 @@ def test_no_answer_is_in_it(course):
 
 @each_chapter
 def test_every_exercise_is_there_in_order_with_its_points(course):
-    notebook = lab_notebook(course)
+    notebook = assignment_notebook(course)
     tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
     assert tags == [f"stub:{name}" for name in course.points]
     headings = [c.source.splitlines()[0] for c in notebook.cells if c.source.startswith("## ")]
@@ -131,7 +131,7 @@ def test_every_exercise_is_there_in_order_with_its_points(course):
 
 @each_chapter
 def test_no_markup_is_left_that_only_the_book_knows(course):
-    for cell in lab_notebook(course).cells:
+    for cell in assignment_notebook(course).cells:
         if cell.cell_type == "markdown":
             prose = re.sub(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`", "", cell.source, flags=re.DOTALL)
             assert not re.search(r"\{[a-z:-]+\}|:::|eq-|\]\(|In this chapter", prose), cell.source
@@ -140,7 +140,8 @@ def test_no_markup_is_left_that_only_the_book_knows(course):
 
 def test_equations_are_brought_along_and_numbered(course):
     course = replace(course, points={"neural_nets.adam_step": 1, "neural_nets.neuron": 1})
-    first, second = (c.source for c in lab_notebook(course).cells if c.source.startswith("## "))
+    cells = assignment_notebook(course).cells
+    first, second = (c.source for c in cells if c.source.startswith("## "))
     assert "raw averages\nof (1)" in first
     assert "Equation (1):\n\n$$\nm_t" in first
     assert "equation (2)" in second
@@ -163,7 +164,7 @@ def test_the_title_says_what_counts(course):
     course = replace(course, deadline=deadline, imports=("numpy", "scipy"), title="Lab *one*")
     course = replace(course, points={**course.points, "neural_nets.neuron": 0.5})
     course = replace(course, limits=Limits(seconds=7, memory_mb=321))
-    title = lab_notebook(course).cells[0].source
+    title = assignment_notebook(course).cells[0].source
     assert title.startswith("# Lab *one*")
     assert "**31 January 2027, 23:59 (UTC+01:00)**" in title
     assert "NumPy, `scipy`" in title
@@ -259,7 +260,7 @@ def test_hidden_numbers_depend_on_the_secret(course):
 
 
 def test_checks_in_the_release_still_tell_what_is_wrong(course):
-    sources = [cell.source for cell in code_cells(lab_notebook(course))]
+    sources = [cell.source for cell in code_cells(assignment_notebook(course))]
     wrong = [s.replace("def softmax(z): ...", "def softmax(z): return z") for s in sources]
     with pytest.raises(CheckFailed):
         execute(wrong)

@@ -19,23 +19,23 @@ from bigmodel_edu.course.settings import (
 
 
 @pytest.fixture
-def lab(tmp_path):
-    new_course(tmp_path / "lab", 1, ["softmax", "neural_nets.neuron"])
-    return tmp_path / "lab"
+def folder(tmp_path):
+    new_course(tmp_path / "course", 1, ["softmax", "neural_nets.neuron"])
+    return tmp_path / "course"
 
 
-def edited(lab, old: str, new: str):
-    text = (lab / FILE).read_text()
+def edited(folder, old: str, new: str):
+    text = (folder / FILE).read_text()
     assert old in text
-    (lab / FILE).write_text(text.replace(old, new, 1))
-    return lab
+    (folder / FILE).write_text(text.replace(old, new, 1))
+    return folder
 
 
 # What is written
 
 
-def test_a_new_course_has_the_exercises_in_their_order_and_the_books_points(lab):
-    course = read_course(lab)
+def test_a_new_course_has_the_exercises_in_their_order_and_the_books_points(folder):
+    course = read_course(folder)
     assert course.points == {"neural_nets.softmax": 2, "neural_nets.neuron": 1}
     assert [e.name for e in course.exercises] == ["neural_nets.softmax", "neural_nets.neuron"]
     assert course.total == 3
@@ -43,7 +43,7 @@ def test_a_new_course_has_the_exercises_in_their_order_and_the_books_points(lab)
     assert course.imports == ("numpy",)
     assert course.deadline is None
     assert course.limits == Limits()
-    assert read_course(lab / FILE) == course
+    assert read_course(folder / FILE) == course
 
 
 def test_without_names_it_has_all_that_can_be_graded(tmp_path):
@@ -54,8 +54,8 @@ def test_without_names_it_has_all_that_can_be_graded(tmp_path):
         assert 0 < len(course.points) < len(own)
 
 
-def test_only_its_owner_may_read_it(lab):
-    assert stat.S_IMODE((lab / FILE).stat().st_mode) == 0o600
+def test_only_its_owner_may_read_it(folder):
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
 
 
 def test_every_course_has_a_secret_of_its_own(tmp_path):
@@ -69,18 +69,18 @@ def test_every_course_has_a_secret_of_its_own(tmp_path):
     ['Say "hi"', "back\\slash", "two\nlines", "\x1b[31m", "李 {0}", "\udcff", "# [x]", "'''"],
 )
 def test_any_title_is_kept_or_made_printable(tmp_path, title):
-    course = new_course(tmp_path / "lab", 1, title=title)
+    course = new_course(tmp_path / "course", 1, title=title)
     printable = "".join(c if c.isprintable() else " " for c in title)
-    assert course.title == printable == read_course(tmp_path / "lab").title
+    assert course.title == printable == read_course(tmp_path / "course").title
 
 
-def test_what_is_commented_out_can_be_used(lab):
-    course = read_course(edited(lab, "# deadline", "deadline"))
+def test_what_is_commented_out_can_be_used(folder):
+    course = read_course(edited(folder, "# deadline", "deadline"))
     assert course.deadline == datetime.fromisoformat("2027-01-31T23:59:00+01:00")
 
 
-def test_every_limit_stands_in_it(lab):
-    entries = tomllib.loads((lab / FILE).read_text())
+def test_every_limit_stands_in_it(folder):
+    entries = tomllib.loads((folder / FILE).read_text())
     assert entries["limits"] == {field.name: field.default for field in fields(Limits)}
 
 
@@ -101,27 +101,31 @@ def test_every_limit_stands_in_it(lab):
 )
 def test_wrong_exercises_are_refused(tmp_path, names, words):
     with pytest.raises(CourseError, match=words):
-        new_course(tmp_path / "lab", 1, names)
-    assert not (tmp_path / "lab").exists()
+        new_course(tmp_path / "course", 1, names)
+    assert not (tmp_path / "course").exists()
 
 
 @pytest.mark.parametrize("chapter", [0, 3, 99, -1, 10**30, True, 1.0, "1", None, [1], {}])
 def test_chapters_that_are_not_there_are_refused(tmp_path, chapter):
     with pytest.raises(CourseError, match=r"the chapters that are ready are 1, 2, 4, 8"):
-        new_course(tmp_path / "lab", chapter)
-    assert not (tmp_path / "lab").exists()
+        new_course(tmp_path / "course", chapter)
+    assert not (tmp_path / "course").exists()
 
 
-def test_a_course_is_not_written_over(lab):
-    before = (lab / FILE).read_bytes()
+def test_a_course_is_not_written_over(folder):
+    before = (folder / FILE).read_bytes()
     with pytest.raises(CourseError, match="exists already"):
-        new_course(lab, 1)
-    assert (lab / FILE).read_bytes() == before
+        new_course(folder, 1)
+    assert (folder / FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("file", "File exists"), ("file/lab", "Not a directory"), ("x" * 300, "File name too long")],
+    [
+        ("file", "File exists"),
+        ("file/course", "Not a directory"),
+        ("x" * 300, "File name too long"),
+    ],
 )
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path, name, reason):
     (tmp_path / "file").write_text("")
@@ -150,28 +154,28 @@ def test_what_is_no_course_is_one_sentence(tmp_path, name):
 
 
 @pytest.mark.parametrize("save", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n")])
-def test_it_may_be_saved_by_any_editor(lab, save):
-    course = read_course(lab)
-    (lab / FILE).write_bytes(save((lab / FILE).read_text()).encode())
-    assert read_course(lab) == course
+def test_it_may_be_saved_by_any_editor(folder, save):
+    course = read_course(folder)
+    (folder / FILE).write_bytes(save((folder / FILE).read_text()).encode())
+    assert read_course(folder) == course
 
 
-def test_numpy_is_always_allowed_and_each_import_stands_once(lab):
-    course = read_course(edited(lab, '["numpy"]', '["scipy", "numpy", "scipy"]'))
+def test_numpy_is_always_allowed_and_each_import_stands_once(folder):
+    course = read_course(edited(folder, '["numpy"]', '["scipy", "numpy", "scipy"]'))
     assert course.imports == ("numpy", "scipy")
 
 
-def test_an_exercise_may_be_named_in_full_and_be_worth_a_fraction(lab):
-    course = read_course(edited(lab, "softmax = 2", '"neural_nets.softmax" = 0.5'))
+def test_an_exercise_may_be_named_in_full_and_be_worth_a_fraction(folder):
+    course = read_course(edited(folder, "softmax = 2", '"neural_nets.softmax" = 0.5'))
     assert course.points == {"neural_nets.softmax": 0.5, "neural_nets.neuron": 1}
 
 
-def test_without_limits_the_usual_ones_hold(lab):
-    course = read_course(edited(lab, "seconds = 10 ", "seconds = 2.5 "))
+def test_without_limits_the_usual_ones_hold(folder):
+    course = read_course(edited(folder, "seconds = 10 ", "seconds = 2.5 "))
     assert course.limits == Limits(seconds=2.5)
-    text = (lab / FILE).read_text()
-    (lab / FILE).write_text(text.partition("[limits]")[0])
-    assert read_course(lab).limits == Limits()
+    text = (folder / FILE).read_text()
+    (folder / FILE).write_text(text.partition("[limits]")[0])
+    assert read_course(folder).limits == Limits()
 
 
 WRONG = [
@@ -229,44 +233,44 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("old", "new", "words"), WRONG, ids=[new[:40] for _, new, _ in WRONG])
-def test_a_wrong_setting_is_one_sentence_that_names_the_file(lab, old, new, words):
+def test_a_wrong_setting_is_one_sentence_that_names_the_file(folder, old, new, words):
     with pytest.raises(CourseError, match=words) as caught:
-        read_course(edited(lab, old, new))
-    assert str(lab / FILE) in str(caught.value)
+        read_course(edited(folder, old, new))
+    assert str(folder / FILE) in str(caught.value)
     assert "\n" not in str(caught.value).strip() or "valid TOML" in str(caught.value)
 
 
-def test_a_short_secret_and_none_are_refused(lab):
-    secret = read_course(lab).secret
+def test_a_short_secret_and_none_are_refused(folder):
+    secret = read_course(folder).secret
     with pytest.raises(CourseError, match="16 characters or more"):
-        read_course(edited(lab, secret, "short"))
+        read_course(edited(folder, secret, "short"))
     with pytest.raises(CourseError, match="the setting 'secret' is missing"):
-        read_course(edited(lab, 'secret = "short"', ""))
+        read_course(edited(folder, 'secret = "short"', ""))
 
 
-def test_no_points_at_all_are_refused(lab):
+def test_no_points_at_all_are_refused(folder):
     with pytest.raises(CourseError, match=r"\[points\] is empty"):
-        read_course(edited(lab, "softmax = 2\nneuron = 1", ""))
-    (lab / FILE).write_text((lab / FILE).read_text().replace("[points]", "points = 5"))
+        read_course(edited(folder, "softmax = 2\nneuron = 1", ""))
+    (folder / FILE).write_text((folder / FILE).read_text().replace("[points]", "points = 5"))
     with pytest.raises(CourseError, match=r"\[points\] is empty"):
-        read_course(lab)
+        read_course(folder)
 
 
-def test_a_table_of_limits_is_expected(lab):
-    text = (lab / FILE).read_text().partition("[limits]")[0]
-    (lab / FILE).write_text(text.replace("chapter = 1", "chapter = 1\nlimits = 5"))
+def test_a_table_of_limits_is_expected(folder):
+    text = (folder / FILE).read_text().partition("[limits]")[0]
+    (folder / FILE).write_text(text.replace("chapter = 1", "chapter = 1\nlimits = 5"))
     with pytest.raises(CourseError, match=r"\[limits\]: 5 is no limit"):
-        read_course(lab)
+        read_course(folder)
 
 
-def test_bytes_that_are_no_text_are_refused(lab):
-    (lab / FILE).write_bytes(b"\xff\xfe")
+def test_bytes_that_are_no_text_are_refused(folder):
+    (folder / FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(CourseError, match="cannot be read"):
-        read_course(lab)
+        read_course(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read it")
-def test_a_file_without_rights_is_one_sentence(lab):
-    (lab / FILE).chmod(0)
+def test_a_file_without_rights_is_one_sentence(folder):
+    (folder / FILE).chmod(0)
     with pytest.raises(CourseError, match="cannot be read"):
-        read_course(lab)
+        read_course(folder)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from bigmodel_edu import catalogue
 from bigmodel_edu.course.grades import Grade
-from bigmodel_edu.course.grading import Task, grade_exercise
-from bigmodel_edu.course.referee import Referee
+from bigmodel_edu.course.judge_process import JudgeProcess
+from bigmodel_edu.course.one_exercise import grade_exercise
 from bigmodel_edu.course.release import METADATA
 from bigmodel_edu.course.sandbox import find_sandbox
 from bigmodel_edu.course.settings import Course, CourseError, course_with_own_secret
 from bigmodel_edu.course.submissions import collect
+from bigmodel_edu.course.task import Task
 from bigmodel_edu.course.workshop import Workshop
 from bigmodel_edu.labs.notebooks import exercises_in, read_notebook
 
@@ -26,11 +27,11 @@ def try_notebook(path: Path, imports: Sequence[str] = ()) -> list[Grade]:
     (submission,) = collect([path], course)
     content, tasks = submission.read(), [Task.of_course(course, e) for e in course.exercises]
     with (
-        Referee(tasks) as referee,
+        JudgeProcess(tasks) as judge_process,
         Workshop(course.imports, course.chapter.slug) as workshop,
         find_sandbox(workshop, course.limits, allow_unconfined=True) as sandbox,
     ):
-        return [grade_exercise(task, sandbox, referee, submission, content) for task in tasks]
+        return [grade_exercise(task, sandbox, judge_process, submission, content) for task in tasks]
 
 
 def _course_of(path: Path, imports: Sequence[str]) -> Course:

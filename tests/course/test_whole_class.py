@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from bigmodel_edu.course import grades as statuses
-from bigmodel_edu.course.grader import grade_course
 from bigmodel_edu.course.journal import Journal
 from bigmodel_edu.course.sandbox import Outcome, Sandbox
 from bigmodel_edu.course.settings import Course, CourseError, Limits, new_course
+from bigmodel_edu.course.whole_class import grade_course
 
 SOFTMAX = """\
 import numpy as np
@@ -47,12 +47,12 @@ def hand_in(folder: Path, student: str, text: str, name: str = "01_neural_nets.i
 
 
 @pytest.fixture
-def lab(tmp_path) -> Course:
+def course(tmp_path) -> Course:
     course = new_course(tmp_path / "course", 1, ["softmax"])
     return replace(course, limits=Limits(seconds=5))
 
 
-def test_odd_notebooks(lab, tmp_path):
+def test_odd_notebooks(course, tmp_path):
     """What is no answer does not run, and what is one counts, wherever it stands."""
     folder = tmp_path / "submissions"
     loud = {"output_type": "stream", "name": "stdout", "text": "x" * 30_000_000}
@@ -99,10 +99,10 @@ def test_odd_notebooks(lab, tmp_path):
     with (folder / "too large" / "01_neural_nets.ipynb").open("wb") as file:
         file.truncate(10**9)
     hand_in(folder, "a link", "").unlink()
-    (folder / "a link" / "01_neural_nets.ipynb").symlink_to(lab.folder / "course.toml")
+    (folder / "a link" / "01_neural_nets.ipynb").symlink_to(course.folder / "course.toml")
     with zipfile.ZipFile(folder / "slips.zip", "w") as archive:
         archive.writestr("../../slipped.ipynb", notebook(SOFTMAX))
-    graded = grade_course(lab, [folder], tmp_path / "out")
+    graded = grade_course(course, [folder], tmp_path / "out")
     by_student = {grade.student: grade for grade in graded.grades}
     for student in (*right, "with a numpy of its own", "in markdown", "slips"):
         assert by_student[student].status == statuses.PASSED, by_student[student]
@@ -118,9 +118,9 @@ def test_odd_notebooks(lab, tmp_path):
     assert "\x1b" not in page + (tmp_path / "out" / "grades.csv").read_text()
 
 
-def test_flags(lab, tmp_path):
+def test_flags(course, tmp_path):
     now = datetime.now(UTC)
-    lab = replace(lab, deadline=now - timedelta(hours=1))
+    course = replace(course, deadline=now - timedelta(hours=1))
     folder = tmp_path / "submissions"
     for student, text in (("in time", SOFTMAX), ("late", SOFTMAX + "#"), ("two", SOFTMAX + "##")):
         path = hand_in(folder, student, notebook(text))
@@ -131,7 +131,7 @@ def test_flags(lab, tmp_path):
         os.utime(hand_in(folder, student, notebook(SOFTMAX, SOFTMAX)), (0, 0))
     for student in ("lazy", "also lazy"):
         os.utime(hand_in(folder, student, notebook(STUB)), (0, 0))
-    graded = grade_course(lab, [folder], tmp_path / "out")
+    graded = grade_course(course, [folder], tmp_path / "out")
     assert {grade.student: grade.flags for grade in graded.grades} == {
         "in time": (),
         "late": (statuses.LATE,),
@@ -141,26 +141,26 @@ def test_flags(lab, tmp_path):
         "lazy": (),
         "also lazy": (),
     }
-    moved = replace(lab, deadline=now + timedelta(hours=1))
+    moved = replace(course, deadline=now + timedelta(hours=1))
     again = grade_course(moved, [folder], tmp_path / "out")
     assert {g.student: g.flags for g in again.grades}["late"] == ()
 
 
-def test_the_results_are_never_the_course_folder_nor_the_submissions(lab, tmp_path):
+def test_the_results_are_never_the_course_folder_nor_the_submissions(course, tmp_path):
     hand_in(tmp_path / "submissions", "ada", notebook(SOFTMAX))
     with pytest.raises(CourseError, match="holds the submissions"):
-        grade_course(lab, [tmp_path / "submissions"], tmp_path / "submissions")
+        grade_course(course, [tmp_path / "submissions"], tmp_path / "submissions")
     with pytest.raises(CourseError, match="is the course's own folder"):
-        grade_course(lab, [tmp_path / "submissions"], lab.folder)
+        grade_course(course, [tmp_path / "submissions"], course.folder)
     with pytest.raises(CourseError, match="own folder: name the folder that holds the subm"):
-        grade_course(lab, [lab.folder], tmp_path / "out")
+        grade_course(course, [course.folder], tmp_path / "out")
 
 
-def test_the_results_of_another_course_are_not_written_over(lab, tmp_path):
+def test_the_results_of_another_course_are_not_written_over(course, tmp_path):
     hand_in(tmp_path / "submissions", "ada", notebook(SOFTMAX))
-    grade_course(lab, [tmp_path / "submissions"], tmp_path / "out")
+    grade_course(course, [tmp_path / "submissions"], tmp_path / "out")
     before = (tmp_path / "out" / "grades.csv").read_bytes()
-    other = replace(lab, title="Another lab", points={"neural_nets.neuron": 1})
+    other = replace(course, title="Another lab", points={"neural_nets.neuron": 1})
     with pytest.raises(CourseError, match=r"holds the results of '.*' .*, and not of 'Another lab"):
         grade_course(other, [tmp_path / "submissions"], tmp_path / "out")
     assert (tmp_path / "out" / "grades.csv").read_bytes() == before
@@ -168,7 +168,7 @@ def test_the_results_of_another_course_are_not_written_over(lab, tmp_path):
     grade_course(other, [tmp_path / "submissions"], tmp_path / "out")
 
 
-def test_a_job_whose_server_was_lost_is_run_once_more(lab, tmp_path, monkeypatch):
+def test_a_job_whose_server_was_lost_is_run_once_more(course, tmp_path, monkeypatch):
     hand_in(tmp_path / "submissions", "ada", notebook(SOFTMAX))
     real, lost = Sandbox.run, []
 
@@ -179,7 +179,7 @@ def test_a_job_whose_server_was_lost_is_run_once_more(lab, tmp_path, monkeypatch
         return real(self, job)
 
     monkeypatch.setattr(Sandbox, "run", run)
-    (grade,) = grade_course(lab, [tmp_path / "submissions"], tmp_path / "out").grades
+    (grade,) = grade_course(course, [tmp_path / "submissions"], tmp_path / "out").grades
     assert lost
     assert grade.status == statuses.PASSED
 
@@ -195,18 +195,18 @@ def graded_in(entries: list[dict]) -> list[str]:
     return [entry["key"][0] for entry in entries if entry["event"] == "grade"]
 
 
-def test_what_was_graded_is_not_graded_again(lab, tmp_path):
+def test_what_was_graded_is_not_graded_again(course, tmp_path):
     folder, out = tmp_path / "submissions", tmp_path / "out"
     for student in "abc":
         hand_in(folder, student, notebook(SOFTMAX, f"# {student}"))
-    first = grade_course(lab, [folder], out)
+    first = grade_course(course, [folder], out)
     before = journal(out)
-    second = grade_course(lab, [folder], out)
+    second = grade_course(course, [folder], out)
     assert journal(out) == before
     assert second.grades == first.grades
     hand_in(folder, "b", notebook(WRONG))
     hand_in(folder, "d", notebook(WRONG))
-    third = grade_course(lab, [folder], out)
+    third = grade_course(course, [folder], out)
     assert sorted(graded_in(journal(out)[len(before) :])) == ["b", "d"]
     assert [grade.points for grade in third.grades] == [2, 0, 2, 0]
 
@@ -214,28 +214,29 @@ def test_what_was_graded_is_not_graded_again(lab, tmp_path):
 @pytest.mark.parametrize(
     "change", [{"secret": "another secret, as long"}, {"imports": ("numpy", "re")}]
 )
-def test_other_settings_are_graded_anew(lab, tmp_path, change):
+def test_other_settings_are_graded_anew(course, tmp_path, change):
     folder, out = tmp_path / "submissions", tmp_path / "out"
     hand_in(folder, "a", notebook(SOFTMAX))
-    grade_course(lab, [folder], out)
-    grade_course(replace(lab, **change), [folder], out)
+    grade_course(course, [folder], out)
+    grade_course(replace(course, **change), [folder], out)
     assert graded_in(journal(out)) == ["a", "a"]
 
 
 KILLED = """
 import os, signal, sys
-from bigmodel_edu.course import grader
+from bigmodel_edu.course import whole_class
 from bigmodel_edu.course.settings import read_course
 
-real = grader.grade_exercise
+real = whole_class.grade_exercise
 
-def deadly(task, sandbox, referee, submission, notebook):
+def deadly(task, sandbox, judge_process, submission, notebook):
     if submission.student == sys.argv[4]:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(task, sandbox, referee, submission, notebook)
+    return real(task, sandbox, judge_process, submission, notebook)
 
-grader.grade_exercise = deadly
-grader.grade_course(read_course(sys.argv[1]), [sys.argv[2]], sys.argv[3], workers=int(sys.argv[5]))
+whole_class.grade_exercise = deadly
+course, workers = read_course(sys.argv[1]), int(sys.argv[5])
+whole_class.grade_course(course, [sys.argv[2]], sys.argv[3], workers=workers)
 """
 
 
@@ -245,26 +246,26 @@ def run_killed(course: Course, folder: Path, out: Path, killer: str, workers: in
     return subprocess.run(list(map(str, words)), check=False).returncode
 
 
-def test_a_run_that_was_killed_goes_on_where_it_was(lab, tmp_path):
+def test_a_run_that_was_killed_goes_on_where_it_was(course, tmp_path):
     folder, out = tmp_path / "submissions", tmp_path / "out"
     for student in "abcdef":
         hand_in(folder, student, notebook(SOFTMAX, f"# {student}"))
-    assert run_killed(lab, folder, out, "d", workers=1) == -signal.SIGKILL
-    lab = replace(lab, limits=Limits())  # as the other process read it
+    assert run_killed(course, folder, out, "d", workers=1) == -signal.SIGKILL
+    course = replace(course, limits=Limits())  # as the other process read it
     assert graded_in(journal(out)) == ["a", "b", "c"]
-    graded = grade_course(lab, [folder], out)
+    graded = grade_course(course, [folder], out)
     assert sorted(graded_in(journal(out))) == ["a", "b", "c", "d", "e", "f"]
     assert graded_in(journal(out))[3] == "d"  # alone, before the others
     assert all(grade.points == 2 and not grade.flags for grade in graded.grades)
 
 
-def test_who_kills_the_grader_twice_gets_nothing_and_nobody_else_is_blamed(lab, tmp_path):
+def test_who_kills_the_grader_twice_gets_nothing_and_nobody_else_is_blamed(course, tmp_path):
     folder, out = tmp_path / "submissions", tmp_path / "out"
     for student in "abcdef":
         hand_in(folder, student, notebook(SOFTMAX, f"# {student}"))
-    ends = [run_killed(lab, folder, out, "c", workers=2) for _ in range(2)]
+    ends = [run_killed(course, folder, out, "c", workers=2) for _ in range(2)]
     assert ends == [-signal.SIGKILL] * 2
-    graded = grade_course(replace(lab, limits=Limits()), [folder], out)
+    graded = grade_course(replace(course, limits=Limits()), [folder], out)
     by_student = {grade.student: grade for grade in graded.grades}
     assert by_student["c"].points == 0
     assert by_student["c"].status == statuses.STOPPED
@@ -272,14 +273,14 @@ def test_who_kills_the_grader_twice_gets_nothing_and_nobody_else_is_blamed(lab, 
     assert all(by_student[s].points == 2 and not by_student[s].flags for s in "abdef")
 
 
-def test_ctrl_c_is_nobodys_fault(lab, tmp_path, usual_signals):
+def test_ctrl_c_is_nobodys_fault(course, tmp_path, usual_signals):
     folder, out = tmp_path / "submissions", tmp_path / "out"
-    settings = lab.folder / "course.toml"
+    settings = course.folder / "course.toml"
     settings.write_text(settings.read_text().replace("seconds = 10", "seconds = 2"))
     for student in "ab":
         hand_in(folder, student, notebook("def softmax(z):\n    while True: pass", f"# {student}"))
     command = [sys.executable, "-m", "bigmodel_edu.cli", "course", "grade", str(folder)]
-    command += ["-o", str(out), "--course", str(lab.folder)]
+    command += ["-o", str(out), "--course", str(course.folder)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not (out / "journal.jsonl").exists() or not journal(out):
         time.sleep(0.05)

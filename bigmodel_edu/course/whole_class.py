@@ -18,15 +18,17 @@ from bigmodel_edu.course.grades import (
     STOPPED,
     UNREADABLE,
     Grade,
+    Result,
 )
-from bigmodel_edu.course.grading import Result, Task, as_grade, digest_of, grade_exercise
 from bigmodel_edu.course.journal import Journal, Key
+from bigmodel_edu.course.judge_process import JudgeProcess
+from bigmodel_edu.course.one_exercise import as_grade, grade_exercise
 from bigmodel_edu.course.pages import write_pages
-from bigmodel_edu.course.referee import Referee
 from bigmodel_edu.course.reports import expect_no_other, write_reports
 from bigmodel_edu.course.sandbox import Sandbox, find_sandbox
 from bigmodel_edu.course.settings import FILE, Course, CourseError
 from bigmodel_edu.course.submissions import Submission, Unreadable, collect
+from bigmodel_edu.course.task import Task, digest_of
 from bigmodel_edu.course.workshop import Workshop
 
 
@@ -76,13 +78,13 @@ def grade_course(
     expect_no_other(course, out)
     submissions = collect(places, course, leave_out=(out, course.folder / FILE))
     tasks = [Task.of_course(course, exercise) for exercise in course.exercises]
-    with Journal(out) as journal, Referee(tasks) as referee:
-        referee.start()  # meanwhile the rest gets ready
+    with Journal(out) as journal, JudgeProcess(tasks) as judge_process:
+        judge_process.start()  # meanwhile the rest gets ready
         with (
             Workshop(course.imports, course.chapter.slug) as workshop,
             find_sandbox(workshop, course.limits, allow_unconfined=allow_unconfined) as sandbox,
         ):
-            run = _Run(tasks, journal, sandbox, referee, progress)
+            run = _Run(tasks, journal, sandbox, judge_process, progress)
             grades = run.all(submissions, workers or os.cpu_count() or 1)
     grades = _with_same_files_flagged(grades)
     pages = write_pages(course, grades, out)
@@ -98,10 +100,10 @@ class _Run:
         tasks: Sequence[Task],
         journal: Journal,
         sandbox: Sandbox,
-        referee: Referee,
+        judge_process: JudgeProcess,
         progress: Callable[[int, int], None],
     ) -> None:
-        self.tasks, self.journal, self.referee = tasks, journal, referee
+        self.tasks, self.journal, self.judge_process = tasks, journal, judge_process
         self.sandbox, self.progress = sandbox, progress
         self.fingerprints = {task.exercise.name: _fingerprint(task) for task in tasks}
 
@@ -181,7 +183,7 @@ class _Run:
                 result = problem or self._blamed(key)
                 if result is None:
                     self.journal.begin(key)
-                    grade = grade_exercise(task, sandbox, self.referee, submission, notebook)
+                    grade = grade_exercise(task, sandbox, self.judge_process, submission, notebook)
                 else:
                     grade = as_grade(result, task, submission, digest)
                 self.journal.finish(key, grade)

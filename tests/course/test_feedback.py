@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bigmodel_edu.course import grades as statuses
-from bigmodel_edu.course.grading import Task, judge_messages
+from bigmodel_edu.course.feedback import judge_messages
 from bigmodel_edu.course.settings import Limits
+from bigmodel_edu.course.task import Task
 from bigmodel_edu.labs import Case, Exercise, Mistake
 
 

@@ -22,16 +22,17 @@ from typing import BinaryIO
 import psutil
 
 from bigmodel_edu import catalogue
-from bigmodel_edu.course.grades import FAILED
-from bigmodel_edu.course.grading import Result, Task, judge_data
+from bigmodel_edu.course.feedback import judge_data
+from bigmodel_edu.course.grades import FAILED, Result
 from bigmodel_edu.course.settings import Limits
+from bigmodel_edu.course.task import Task
 
 SECONDS = 20
 MEMORY_MB = 2_000  # beyond what the process needs for itself
 _START_SECONDS = 120
 
 
-class Referee:
+class JudgeProcess:
     """Judges the answers to a course's exercises, one after the other, for any thread."""
 
     def __init__(self, tasks: Sequence[Task], seconds: float = SECONDS) -> None:
@@ -40,7 +41,7 @@ class Referee:
         self._is_ready = False
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "Referee":
+    def __enter__(self) -> "JudgeProcess":
         return self
 
     def __exit__(self, *_: object) -> None:

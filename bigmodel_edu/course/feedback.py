@@ -1,12 +1,14 @@
-"""Points and feedback for one exercise of one submission, from the numbers that came back."""
+"""What came back from a student's process, as points and feedback in words.
 
-import hashlib
-import time
+It may be anything: a student's code may have written it. So this is done where it can do no harm,
+see `judge_process`.
+"""
+
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +21,10 @@ from bigmodel_edu.course.grades import (
     PASSED,
     STOPPED,
     UNREADABLE,
-    Grade,
+    Result,
 )
-from bigmodel_edu.course.sandbox import Job, Sandbox
-from bigmodel_edu.course.scoring import NoNumbers, score, seed_of
-from bigmodel_edu.course.settings import Course, Limits
-from bigmodel_edu.course.submissions import Submission
+from bigmodel_edu.course.points import NoNumbers, score
+from bigmodel_edu.course.task import Task
 from bigmodel_edu.labs.exercise import Case, Exercise
 from bigmodel_edu.labs.judging import (
     Attempt,
@@ -35,85 +35,8 @@ from bigmodel_edu.labs.judging import (
     recognise,
 )
 
-if TYPE_CHECKING:
-    from bigmodel_edu.course.referee import Referee
-
 MAX_TEXT = 2_000
 """Characters of a student's error message that are kept."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """An exercise of a course, and what grading it takes; `of` is what it is worth."""
-
-    exercise: Exercise
-    of: float
-    secret: str
-    imports: tuple[str, ...]
-    limits: Limits
-
-    @classmethod
-    def of_course(cls, course: Course, exercise: Exercise) -> "Task":
-        """Return the task of grading `exercise`."""
-        of = course.points[exercise.name]
-        return cls(exercise, of, course.secret, course.imports, course.limits)
-
-    def cases(self, digest: str) -> list[Case]:
-        """Return the cases for the submission with this digest: the same whenever it is graded."""
-        seed = seed_of(self.secret, self.exercise.name, digest)
-        return list(self.exercise.cases(np.random.default_rng(seed)))
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a submission earned in one exercise; `Grade` says whose it is."""
-
-    status: str
-    points: float = 0.0
-    cases_passed: int = 0
-    cases: int = 0
-    message: str = ""
-    details: tuple[tuple[str, str], ...] = ()
-    mistake: str = ""
-    flags: tuple[str, ...] = ()
-
-
-def grade_exercise(
-    task: Task, sandbox: Sandbox, referee: "Referee", submission: Submission, notebook: bytes
-) -> Grade:
-    """Run the function of `task` in a confined process, and have its answers judged in another.
-
-    notebook: what `submission.read()` returned.
-    """
-    started, digest = time.monotonic(), digest_of(notebook)
-    questions = [(case.args, dict(case.kwargs)) for case in task.cases(digest)]
-    job = Job(notebook, submission.is_markdown, task.exercise.function, questions)
-    outcome = sandbox.run(job)
-    if outcome.end == "lost":  # the server was killed, which may be another one's fault
-        outcome = sandbox.run(job)
-    result = referee.judge(task, digest, outcome.data, outcome.end)
-    seconds = time.monotonic() - started
-    held_by = sandbox.holder.words
-    return as_grade(result, task, submission, digest, seconds=seconds, confinement=held_by)
-
-
-def as_grade(result: Result, task: Task, submission: Submission, digest: str, **more: Any) -> Grade:
-    """Return a result as the grade of a student."""
-    return Grade(
-        student=submission.student,
-        exercise=task.exercise.name,
-        title=task.exercise.title,
-        notebook=submission.notebook,
-        digest=digest,
-        of=task.of,
-        **vars(result),
-        **more,
-    )
-
-
-def digest_of(notebook: bytes) -> str:
-    """Return the SHA-256 of a notebook, hexadecimal."""
-    return hashlib.sha256(notebook).hexdigest()
 
 
 def judge_data(task: Task, digest: str, data: bytes, end: str) -> Result:
