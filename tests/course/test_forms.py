@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bigmodel_edu.course.forms import in_form, is_single
-from bigmodel_edu.labs.comparing import compare
+from bigmodel_edu.labs.differences import compare
 
 ARRAY = np.array([[1.0, 2.0], [3.0, 4.0]])
 TOLERANCE = 1e-9

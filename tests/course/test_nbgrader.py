@@ -24,7 +24,7 @@ from bigmodel_edu.course.points import points_earned
 from bigmodel_edu.course.release import assignment_notebook
 from bigmodel_edu.course.settings import Limits, new_course
 from bigmodel_edu.course.task import Task
-from bigmodel_edu.labs.judging import run
+from bigmodel_edu.labs.attempts import run
 
 preprocessors = pytest.importorskip("nbgrader.preprocessors")
 apps = pytest.importorskip("nbgrader.apps")

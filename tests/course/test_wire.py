@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bigmodel_edu.course import wire
 from bigmodel_edu.course.wire import WireError, pack, unpack
-from bigmodel_edu.labs.comparing import changed
+from bigmodel_edu.labs.differences import changed
 from bigmodel_edu.neural_nets.given import CoupledCubic
 
 RNG = np.random.default_rng(0)

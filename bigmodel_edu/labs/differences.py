@@ -1,4 +1,4 @@
-"""Compare a reader's answer with the reference's, and put a difference in words."""
+"""How a reader's answer differs from the reference's, in words."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from bigmodel_edu.labs.comparing import changed, compare, describe
+from bigmodel_edu.labs.differences import changed, compare, describe
 from bigmodel_edu.labs.exercise import TOLERANCE
 
 A = np.arange(12.0).reshape(3, 4)

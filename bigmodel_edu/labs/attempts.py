@@ -1,4 +1,4 @@
-"""Judge what a function did with an exercise's cases, wherever it ran.
+"""What a function did with an exercise's cases, wherever it ran, and what is wrong with it.
 
 `check` runs a reader's function in the reader's own process, a course's grader in a confined one;
 both put what came of it into an `Attempt` for each case and ask here.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bigmodel_edu.labs.comparing import changed, compare, describe
+from bigmodel_edu.labs.differences import changed, compare, describe
 from bigmodel_edu.labs.exercise import Case, Exercise, Mistake
 
 
