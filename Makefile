@@ -94,7 +94,7 @@ sweep: $(VENV)/installed-test
 book: $(VENV)/data-book
 	@echo "Building the web edition ..."
 	@rm -rf _build/html _build/.doctrees _build/.jupyter_cache
-	@$(BIN)/jupyter-book build . --config book.yml --toc toc.yml -W -n --keep-going
+	@$(BIN)/jupyter-book build . --config book.yml --toc site/toc.yml -W -n --keep-going
 	@$(PY) scripts/check_site.py _build/html
 
 test-site: $(VENV)/installed-test

@@ -1,7 +1,7 @@
 """What a reader's notebook needs: check, hint, progress, show; NumPy is all that it loads.
 
 exercise     what a task is: cases, known mistakes, hints, points
-checking     `check` runs a reader's function in the reader's process, and keeps and shows the result
+checking     `check`: runs a reader's function in the notebook, keeps and shows the outcome
 attempts     what a function did with the cases, and what is wrong with it
 differences  how an answer differs from the expected one, in words
 results      what a check says
