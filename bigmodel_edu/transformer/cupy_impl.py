@@ -10,7 +10,13 @@ from pathlib import Path
 
 import cupy as cp
 
-from bigmodel_edu.cuda.kernels import THREADS, blocks_for, load_kernels
+from bigmodel_edu.cuda.kernels import (
+    COLUMNS_PER_BLOCK,
+    THREADS,
+    blocks_for,
+    load_kernels,
+    rows_and_columns,
+)
 from bigmodel_edu.errors import LengthError, ShapeError
 from bigmodel_edu.layer import (
     Array,
@@ -23,13 +29,7 @@ from bigmodel_edu.layer import (
     expect_shape,
 )
 from bigmodel_edu.lstm.cupy_impl import Embedding
-from bigmodel_edu.neural_nets.cupy_impl import (
-    COLUMNS_PER_BLOCK,
-    GELU,
-    LayerNorm,
-    ReLU,
-    rows_and_columns,
-)
+from bigmodel_edu.neural_nets.cupy_impl import GELU, LayerNorm, ReLU
 
 from . import reference
 

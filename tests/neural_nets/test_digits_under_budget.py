@@ -5,11 +5,13 @@ import pytest
 
 from bigmodel_edu.data import load_digits
 from bigmodel_edu.labs import CheckFailed, check
-from bigmodel_edu.neural_nets import exercises
+from bigmodel_edu.neural_nets.exercises.digits_under_budget import (
+    DIGITS_UNDER_BUDGET,
+    _in_view,
+    _split,
+)
 from bigmodel_edu.neural_nets.reference import Adam, mlp
 from bigmodel_edu.neural_nets.training import Trainer
-
-PROJECT = exercises.DIGITS_UNDER_BUDGET
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +21,7 @@ def state(tmp_path, monkeypatch):
 
 def rejection(function) -> str:
     with pytest.raises(CheckFailed) as caught:
-        check(PROJECT, function, seed=0)
+        check(DIGITS_UNDER_BUDGET, function, seed=0)
     return caught.value.result.message
 
 
@@ -66,19 +68,19 @@ def test_an_answer_of_another_form(answer):
 
 def test_every_view_is_another_and_none_is_upright():
     image = np.arange(64.0)[None]
-    views = [exercises._in_view(view, image) for view in range(8)]
+    views = [_in_view(view, image) for view in range(8)]
     np.testing.assert_array_equal(views[0], image)
     assert len({view.tobytes() for view in views}) == 8
     assert all(sorted(view[0]) == list(range(64)) for view in views)
     upright = load_digits(0, test_fraction=0.8, validation_fraction=0)
     for seed in range(7):
-        assert not np.array_equal(exercises._split(seed).x_train, upright.x_train)
+        assert not np.array_equal(_split(seed).x_train, upright.x_train)
 
 
 def test_each_split_is_learnt_and_tested_in_its_own_view():
     for seed in (3, 4):
-        upright, turned = exercises._split(seed, view=0), exercises._split(seed)
+        upright, turned = _split(seed, view=0), _split(seed)
         for part in ("x_train", "x_test"):
-            expected = exercises._in_view(1 + seed % 7, getattr(upright, part))
+            expected = _in_view(1 + seed % 7, getattr(upright, part))
             np.testing.assert_array_equal(getattr(turned, part), expected)
         np.testing.assert_array_equal(turned.y_test, upright.y_test)
