@@ -74,7 +74,7 @@ def places(name: str) -> list[Place]:
 
 def _of_component(component: Any) -> Iterator[Place]:
     chapter, own = component.chapter, component.name.partition(".")[2]
-    entry = _file_that_lists(component, chapter, "components", "COMPONENTS")
+    entry = _file_that_defines(component, chapter, "components")
     asked = _asked_for(component)
     for layer, what in LAYERS.items():
         for symbol in asked:
@@ -139,7 +139,7 @@ def _tests(chapter: str, topic: str) -> Iterator[Place]:
 
 
 def _of_exercise(exercise: Any) -> Iterator[Place]:
-    entry = _file_that_lists(exercise, exercise.chapter, "exercises", "EXERCISES")
+    entry = _file_that_defines(exercise, exercise.chapter, "exercises")
     solved_by = inspect.unwrap(exercise.reference)
     if (source := inspect.getsourcefile(solved_by)) and Path(source) != entry:
         line = inspect.getsourcelines(solved_by)[1]
@@ -163,12 +163,12 @@ def _notebook(chapter: str) -> str:
     return next(c.notebook for c in catalogue.CHAPTERS if c.slug == chapter)
 
 
-def _file_that_lists(item: Any, chapter: str, kind: str, constant: str) -> Path:
-    """The file whose `COMPONENTS` or `EXERCISES` hold the item, that of a topic if there is one."""
+def _file_that_defines(item: Any, chapter: str, kind: str) -> Path:
+    """The file of a topic that defines the item, or the only one that the chapter has."""
     package = import_module(f"bigmodel_edu.{chapter}.{kind}")
     for topic in iter_modules(getattr(package, "__path__", ())):
         module = import_module(f"{package.__name__}.{topic.name}")
-        if any(item is listed for listed in getattr(module, constant, ())):
+        if any(item is defined for defined in vars(module).values()):
             return Path(module.__file__)
     return Path(package.__file__)
 

@@ -1,5 +1,6 @@
 """Shared by all tests: the kernel cache, and breaking a chapter to see that its judges notice."""
 
+import math
 import os
 import secrets
 import shutil
@@ -33,6 +34,12 @@ def pytest_addoption(parser):
         type=int,
         default=10,
         help="with how many seeds each exercise is checked, a project with fewer",
+    )
+    group.addoption(
+        "--seconds",
+        type=float,
+        default=math.inf,
+        help="processor time after which an exercise gets no further seeds, though at least 100",
     )
     group.addoption(
         "--first-seed",
