@@ -5,7 +5,7 @@ import pytest
 
 from bigmodel_edu.data import leaks, load_cldr_graph
 from bigmodel_edu.knowledge_graph import reference
-from bigmodel_edu.knowledge_graph.exercises import (
+from bigmodel_edu.knowledge_graph.exercises.complete_graph import (
     BY_CHANCE,
     COMPLETE_GRAPH,
     HIDDEN,

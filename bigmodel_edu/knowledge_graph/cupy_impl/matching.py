@@ -1,9 +1,4 @@
-"""Chapter 8 on the GPU: comparing queries with candidates by hand, in `kernels.cu`.
-
-Every class takes CuPy arrays and keeps the contract and the checks of the reference. Queries are
-the reference's own: a few operations on (B, W) numbers. What is hot is to compare them with every
-entity, or each with candidates of its own, and to bring the gradients back to the tables.
-"""
+"""Matching on the GPU: queries are compared with candidates by hand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,55 +8,12 @@ import cupy as cp
 
 from bigmodel_edu.cuda.kernels import THREADS, blocks_for, load_kernels
 from bigmodel_edu.errors import ShapeError
-from bigmodel_edu.layer import (
-    Array,
-    Cache,
-    Gradients,
-    Params,
-    expect_shape,
-    shape_text,
-    with_prefix,
-    without_prefix,
-)
-from bigmodel_edu.lstm.cupy_impl import scatter_add
+from bigmodel_edu.layer import Array, Cache, expect_shape, shape_text
 
-from . import reference
+from .. import reference
 
-# These are their own twins: NumPy's functions dispatch to CuPy. They run once per batch, on few
-# numbers beside those that are scored.
-from .reference import (
-    FactorPenalty,
-    LogisticLoss,
-    MarginLoss,
-    SelfAdversarialLoss,
-    adjusted_mean_rank_index,
-    path_scores,
-    rank_metrics,
-    ranks,
-)
-
-__all__ = [
-    "RGCN",
-    "ComplEx",
-    "ComplexDistance",
-    "DistMult",
-    "DotProduct",
-    "EuclideanDistance",
-    "FactorPenalty",
-    "LogisticLoss",
-    "ManhattanDistance",
-    "MarginLoss",
-    "RotatE",
-    "SelfAdversarialLoss",
-    "TransE",
-    "adjusted_mean_rank_index",
-    "path_scores",
-    "rank_metrics",
-    "ranks",
-]
-
-KERNELS = load_kernels(Path(__file__).with_name("kernels.cu"), cp)
-# Likewise in kernels.cu:
+KERNELS = load_kernels(Path(__file__).with_suffix(".cu"), cp)
+# Likewise in matching.cu:
 SCORES = 64  # rows and columns of a tile of scores
 ROWS_OF_GRADIENT, NUMBERS, STEP = 32, 32, 32
 ROW_LANES = THREADS // 16  # pairs that a block scores
@@ -70,7 +22,7 @@ BLOCKS = 1024  # keep any GPU busy: an H100 has 132 processors, each of which ru
 
 
 class Measured:
-    """What the twins of the matchings share: the kernels of one of the measures in `kernels.cu`.
+    """What the twins of the matchings share: the kernels of one of the measures in `matching.cu`.
 
     Shapes: queries q (B, W); candidates t (E, W), or (B, N, W), each query's own. Candidates that
     are rows of a table are best left there: `score_chosen` takes the table, and their numbers.
@@ -209,101 +161,3 @@ class ManhattanDistance(Measured, reference.ManhattanDistance):
 class ComplexDistance(Measured, reference.ComplexDistance):
     measure: ClassVar[str] = "modulus"
     parts: ClassVar[int] = 2
-
-
-class OnKernels:
-    """What the twins of the models share: candidates are left in the table, and kernels add up.
-
-    The reference gathers candidates to an array (B, N, W), and scatters one of that size back. Its
-    `np.add.reduceat` would run here as well, but CuPy computes it from a running sum over all rows,
-    of which every row is a difference: in float32 that costs digits.
-    """
-
-    scatter_add = staticmethod(scatter_add)
-
-    def match(self, q: Array, entities: Array, candidates: Array | None) -> tuple[Array, Cache]:
-        if candidates is None or candidates.ndim == 1:
-            return super().match(q, entities, candidates)
-        scores = self.matching.score_chosen(q, entities, candidates)
-        return scores, (candidates, (q, scores))
-
-    def match_backward(self, cache: Cache, entities: Array, dy: Array) -> tuple[Array, Array]:
-        candidates, match_cache = cache
-        if candidates is None or candidates.ndim == 1:
-            return super().match_backward(cache, entities, dy)
-        q, scores = match_cache
-        expect_shape("dy", dy, *scores.shape)
-        return self.matching.chosen_backward(q, entities, candidates, scores, dy)
-
-
-@dataclass(frozen=True)
-class TransE(OnKernels, reference.TransE):
-    @property
-    def matching(self) -> Measured:
-        return ManhattanDistance() if self.p == 1 else EuclideanDistance()
-
-
-@dataclass(frozen=True)
-class DistMult(OnKernels, reference.DistMult):
-    @property
-    def matching(self) -> Measured:
-        return DotProduct()
-
-
-@dataclass(frozen=True)
-class ComplEx(OnKernels, reference.ComplEx):
-    @property
-    def matching(self) -> Measured:
-        return DotProduct()
-
-
-@dataclass(frozen=True)
-class RotatE(OnKernels, reference.RotatE):
-    @property
-    def matching(self) -> Measured:
-        return ComplexDistance()
-
-
-@dataclass(frozen=True)
-class RGCN(reference.RGCN):
-    """Edges of all relations at once, where the reference takes one relation after the other.
-
-    With W_r = Σ_n a_rn V_n, a message goes first and is transformed later:
-    y_i = W₀ x_i + b + Σ_n V_n z_in,  z_in = Σ over the edges (j, r, i) of w_n x_j,
-    w_n = a_rn / (number of edges of relation r to i). Each z_n is one kernel, whatever the number
-    of relations, and all V_n together are one matrix product.
-    """
-
-    def forward(self, params: Params, x: Array, *, edges: Array) -> tuple[Array, Cache]:
-        self.expect_graph(params, x, edges)
-        y, loop_cache = self.self_loop.forward(without_prefix("self_loop", params), x)
-        sources, relations, targets = edges.T.astype(cp.int64)
-        groups = targets * (2 * self.num_relations) + relations  # edges that share one mean
-        _, group, sizes = cp.unique(groups, return_inverse=True, return_counts=True)
-        shares = (1 / sizes[group]).astype(x.dtype)
-        weights = shares * params["coefficients"][relations].T  # w (N, M)
-        z = cp.stack([sum_of_rows(x, targets, sources, w) for w in weights], axis=1)
-        y += cp.tensordot(z, params["bases"], ((1, 2), (0, 2)))
-        return y, (loop_cache, x, sources, relations, targets, shares, weights, z)
-
-    def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        loop_cache, x, sources, relations, targets, shares, weights, z = cache
-        expect_shape("dy", dy, len(x), self.out_features)
-        (dx,), loop_grads = self.self_loop.backward(
-            without_prefix("self_loop", params), loop_cache, dy
-        )
-        dz = cp.tensordot(dy, params["bases"], (1, 1)).swapaxes(0, 1)  # (N, E, I)
-        for w, dz_n in zip(weights, dz, strict=True):
-            dx += sum_of_rows(dz_n, sources, targets, w)
-        along = [DotProduct().score_pairs(dz_n, x, targets, sources) for dz_n in dz]
-        d_coefficients = (shares * cp.stack(along)).T
-        grads = {
-            "bases": cp.tensordot(dy, z, (0, 0)).swapaxes(0, 1),
-            "coefficients": scatter_add(relations, d_coefficients, params["coefficients"]),
-        }
-        return (dx,), grads | with_prefix("self_loop", loop_grads)
-
-
-def sum_of_rows(rows: Array, owners: Array, partners: Array, weights: Array) -> Array:
-    """Return y like rows, y_i = Σ weights_p rows_partners(p) over the pairs p with owner i."""
-    return DotProduct().pairs_backward(rows, rows, owners, partners, weights, weights)

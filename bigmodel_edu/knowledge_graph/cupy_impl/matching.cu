@@ -124,7 +124,7 @@ __device__ void load_tile(typename Measure::Number (&tile)[ROWS][COLUMNS + 1], c
     }
 }
 
-constexpr int SCORES = 64;  // per row and column of a tile of scores, SCORES in cupy_impl
+constexpr int SCORES = 64;  // per row and column of a tile of scores, SCORES in matching.py
 constexpr int CHUNK = 16;   // numbers of a row that are in shared memory at one time
 
 static_assert(SCORES % ROW_LANES == 0 && SCORES % COLUMN_LANES == 0, "a tile is dealt out evenly");
@@ -167,8 +167,8 @@ __device__ void score_all(const real* q, const real* t, real* scores, int64 quer
         }
 }
 
-constexpr int ROWS_OF_GRADIENT = 32;  // of a tile, ROWS_OF_GRADIENT in cupy_impl
-constexpr int NUMBERS = 32;           // columns of that tile, NUMBERS in cupy_impl
+constexpr int ROWS_OF_GRADIENT = 32;  // of a tile, ROWS_OF_GRADIENT in matching.py
+constexpr int NUMBERS = 32;           // columns of that tile, NUMBERS in matching.py
 constexpr int STEP = 32;              // rows on the other side that are added up at one time
 
 static_assert(ROWS_OF_GRADIENT % ROW_LANES == 0 && NUMBERS % COLUMN_LANES == 0,
