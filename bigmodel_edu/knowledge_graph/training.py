@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bigmodel_edu import checkpoints
 from bigmodel_edu.data import KnowledgeGraph
 from bigmodel_edu.errors import HyperparameterError, UnknownName, did_you_mean
 from bigmodel_edu.layer import Array, Layer, Params, expect_count, expect_not_negative
@@ -29,7 +28,9 @@ from bigmodel_edu.neural_nets.reference import (
     CrossEntropy,
 )
 from bigmodel_edu.neural_nets.reference.schedules import Schedule
-from bigmodel_edu.neural_nets.training import expect_finite_loss
+from bigmodel_edu.training import torch_state
+from bigmodel_edu.training.finite import expect_finite_loss
+from bigmodel_edu.training.torch_state import parameters_of
 
 from . import reference, torch_impl
 from .reference import FactIndex
@@ -273,7 +274,7 @@ class Training:
                 losses[-1],
                 f"in epoch {self.epoch}",
                 self.epoch,
-                lambda: checkpoints.parameters_of(self.model),
+                lambda: parameters_of(self.model),
             )
             self.optimizer.zero_grad()
             loss.backward()
@@ -294,7 +295,7 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint; of the model without an encoder."""
-        checkpoints.save_training(
+        torch_state.save_training(
             folder,
             self.model,
             self.optimizer,
@@ -305,7 +306,7 @@ class Training:
 
     def resume(self, folder: Path) -> None:
         """Go on from the latest checkpoint in the folder, if there is one."""
-        checkpoint = checkpoints.resume_training(folder, self.model, self.optimizer, self.identity)
+        checkpoint = torch_state.resume_training(folder, self.model, self.optimizer, self.identity)
         if checkpoint is not None:
             self.epoch, self.losses = checkpoint.step, checkpoint.extra["losses"]
 

@@ -21,8 +21,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.data import DocumentationSentences
 from bigmodel_edu.errors import HyperparameterError, LengthError
 from bigmodel_edu.layer import (
@@ -33,7 +31,9 @@ from bigmodel_edu.layer import (
     without_prefix,
 )
 from bigmodel_edu.neural_nets.reference import Dropout
-from bigmodel_edu.neural_nets.training import expect_finite_loss
+from bigmodel_edu.training import checkpoints, torch_state
+from bigmodel_edu.training.finite import expect_finite_loss
+from bigmodel_edu.training.torch_state import parameters_of
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 PARTS = ("train", "validation", "test")
@@ -332,7 +332,7 @@ class _Training:
             f"of step {self.step}",
             self.step,
             lambda: parameters_of(self.model),
-            self.folder,
+            folder=self.folder,
         )
         self.optimizer.zero_grad()
         loss.backward()
@@ -357,7 +357,7 @@ class _Training:
 
     def save(self) -> None:
         extra = {"rng": checkpoints.generator_state(self.rng), "history": asdict(self.history)}
-        checkpoints.save_training(
+        torch_state.save_training(
             self.folder,
             self.model,
             self.optimizer,
@@ -370,7 +370,7 @@ class _Training:
 
     def resume(self) -> None:
         """Go to where the latest checkpoint was made, if there is one."""
-        checkpoint = checkpoints.resume_training(
+        checkpoint = torch_state.resume_training(
             self.folder, self.model, self.optimizer, self.identity, may_differ=MAY_DIFFER
         )
         if checkpoint is None:

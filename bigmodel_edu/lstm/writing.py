@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.errors import HyperparameterError, LengthError
 from bigmodel_edu.layer import Array, expect_count, expect_shape
 from bigmodel_edu.neural_nets.reference import CosineSchedule, Dropout
-from bigmodel_edu.neural_nets.training import expect_finite_loss
+from bigmodel_edu.training import torch_state
+from bigmodel_edu.training.finite import expect_finite_loss
+from bigmodel_edu.training.torch_state import parameters_of
 
 from . import reference
 from .reference import CharacterTokenizer, NGramModel
@@ -222,7 +222,7 @@ class _Training:
             f"of step {self.step}",
             self.step,
             lambda: parameters_of(self.model),
-            self.folder,
+            folder=self.folder,
         )
         self.optimizer.zero_grad()
         loss.backward()
@@ -235,7 +235,7 @@ class _Training:
         states = {
             f"states.{i}": state.numpy(force=True).copy() for i, state in enumerate(self.states)
         }
-        checkpoints.save_training(
+        torch_state.save_training(
             self.folder,
             self.model,
             self.optimizer,
@@ -248,7 +248,7 @@ class _Training:
 
     def resume(self) -> None:
         """Go to where the latest checkpoint was made, if there is one."""
-        checkpoint = checkpoints.resume_training(
+        checkpoint = torch_state.resume_training(
             self.folder, self.model, self.optimizer, self.identity, may_differ=MAY_DIFFER
         )
         if checkpoint is None:

@@ -17,8 +17,6 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.data import CldrDates, DatePairs
 from bigmodel_edu.errors import HyperparameterError, LengthError, TokenError, UnknownName
 from bigmodel_edu.layer import Array, expect_count
@@ -30,7 +28,9 @@ from bigmodel_edu.neural_nets.reference import (
     WarmUp,
     clip_gradients_by_norm,
 )
-from bigmodel_edu.neural_nets.training import expect_finite_loss
+from bigmodel_edu.training import torch_state
+from bigmodel_edu.training.finite import expect_finite_loss
+from bigmodel_edu.training.torch_state import parameters_of
 
 from . import reference
 from .torch_impl import Transformer
@@ -286,7 +286,7 @@ class Training:
         return self.losses[-1]
 
     def save(self, folder: Path) -> None:
-        checkpoints.save_training(
+        torch_state.save_training(
             folder,
             self.model,
             self.optimizer,
@@ -297,7 +297,7 @@ class Training:
 
     def resume(self, folder: Path) -> None:
         """Go on from the latest checkpoint in the folder, if there is one."""
-        checkpoint = checkpoints.resume_training(folder, self.model, self.optimizer, self.identity)
+        checkpoint = torch_state.resume_training(folder, self.model, self.optimizer, self.identity)
         if checkpoint is not None:
             self.step, self.losses = checkpoint.step, checkpoint.extra["losses"]
 

@@ -8,8 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import CheckpointError
 from bigmodel_edu.data import KnowledgeGraph
 from bigmodel_edu.errors import BookError, HyperparameterError, UnknownName
 from bigmodel_edu.knowledge_graph import reference, torch_impl
@@ -25,7 +23,9 @@ from bigmodel_edu.knowledge_graph.training import (
     train,
     train_numpy,
 )
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.training import checkpoints
+from bigmodel_edu.training.checkpoints import CheckpointError
+from bigmodel_edu.training.finite import NonFiniteLoss
 
 E, R = 13, 3
 SMALL = Configuration(dim=5, epochs=5, batch_size=31, learning_rate=0.03)

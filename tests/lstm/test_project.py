@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import CheckpointError
 from bigmodel_edu.errors import BookError, HyperparameterError, LabelError, LengthError
 from bigmodel_edu.lstm.project import (
     Configuration,
@@ -23,7 +21,9 @@ from bigmodel_edu.lstm.project import (
     train,
     words_of,
 )
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.training import checkpoints
+from bigmodel_edu.training.checkpoints import CheckpointError
+from bigmodel_edu.training.finite import NonFiniteLoss
 
 SMALL = Configuration(
     embedding_dim=7,

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import CheckpointError
 from bigmodel_edu.errors import HyperparameterError, LengthError
 from bigmodel_edu.lstm import reference
 from bigmodel_edu.lstm.torch_impl import LanguageModel
@@ -26,7 +24,9 @@ from bigmodel_edu.lstm.writing import (
     write,
 )
 from bigmodel_edu.neural_nets.reference import softmax
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.training import checkpoints
+from bigmodel_edu.training.checkpoints import CheckpointError
+from bigmodel_edu.training.finite import NonFiniteLoss
 
 SMALL = Configuration(
     embedding_dim=5,

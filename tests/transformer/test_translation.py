@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from bigmodel_edu.checkpoints import CheckpointError, latest
 from bigmodel_edu.data import load_cldr_dates
 from bigmodel_edu.errors import (
     BookError,
@@ -13,7 +12,8 @@ from bigmodel_edu.errors import (
     TokenError,
     UnknownName,
 )
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.training.checkpoints import CheckpointError, latest
+from bigmodel_edu.training.finite import NonFiniteLoss
 from bigmodel_edu.transformer import reference
 from bigmodel_edu.transformer.incremental import IncrementalDecoder
 from bigmodel_edu.transformer.torch_impl import Transformer
