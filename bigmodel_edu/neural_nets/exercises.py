@@ -9,7 +9,8 @@ from bigmodel_edu.data import Digits, load_digits
 from bigmodel_edu.labs import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
-from .augmentation import RandomDistortion
+from .experiments.augmentation import RandomDistortion
+from .experiments.training import Trainer, early_stopping, predict
 from .given import CoupledCubic
 from .reference import (
     Adam,
@@ -26,7 +27,6 @@ from .reference import (
     sigmoid,
     softmax,
 )
-from .training import Trainer, early_stopping, predict
 
 # --- one neuron ------------------------------------------------------------------------------
 

@@ -20,9 +20,6 @@ from bigmodel_edu.training.checkpoints import (
     CheckpointError,
     as_json,
     expect_arrays,
-    latest,
-    load,
-    save_in,
 )
 
 
@@ -143,19 +140,3 @@ def _as_numpy(name: str, tensor: Tensor) -> Array:
             f"{name!r} is of type {tensor.dtype}, which NumPy does not have: keep the parameters "
             "in float32 and let autocast compute in lower precision."
         ) from error
-
-
-def save_training(folder, module, optimizer, *, arrays=None, keep=2, **options):
-    """Write what a training in PyTorch needs to go on, `arrays` among it, as `save_in` does."""
-    state = torch_training_state(module, optimizer) | dict(arrays or {})
-    return save_in(folder, state, keep=keep, **options)
-
-
-def resume_training(folder, module, optimizer, configuration, *, may_differ=()):
-    """Bring module and optimizer to where the latest checkpoint in the folder was made."""
-    path = latest(folder)
-    if path is None:
-        return None
-    checkpoint = load(path, configuration, may_differ=may_differ)
-    load_torch_training_state(checkpoint.arrays, module, optimizer)
-    return checkpoint

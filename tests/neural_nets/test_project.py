@@ -6,8 +6,8 @@ import pytest
 from bigmodel_edu.data import load_digits
 from bigmodel_edu.labs import CheckFailed, check
 from bigmodel_edu.neural_nets import exercises
+from bigmodel_edu.neural_nets.experiments.training import Trainer
 from bigmodel_edu.neural_nets.reference import Adam, mlp
-from bigmodel_edu.neural_nets.training import Trainer
 
 PROJECT = exercises.DIGITS_UNDER_BUDGET
 

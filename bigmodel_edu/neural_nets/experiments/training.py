@@ -1,7 +1,7 @@
 """Training a classifier with the NumPy reference: batches, the loop, early stopping.
 
 The loop is plain on purpose: forward, loss, backward, update. What a run of many hours needs
-(checkpoints, logging) comes in the chapters that train for longer.
+(checkpoints, logging) has the loop of `bigmodel_edu.training`, for the chapters that train longer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bigmodel_edu.errors import HyperparameterError
 from bigmodel_edu.layer import Array, Layer, Params, expect_count, without_prefix
 from bigmodel_edu.training.finite import NonFiniteLoss
 
-from .reference import (
+from ..reference import (
     CrossEntropy,
     L1Penalty,
     L2Penalty,
