@@ -68,7 +68,8 @@ class Objective:
     """A loss, and the optimizer whose parameters are to make it smaller.
 
     `loss(batch)` returns a scalar; `schedule(step)` is the learning rate of a step, counted from
-    zero; `max_grad_norm` clips. A training with several objectives tells them apart by `name`.
+    zero; `max_grad_norm` clips. With several objectives in a training, `name` tells them apart, and
+    one may have its turn in every so many steps only: `every=5` in steps 5, 10, 15, …
     """
 
     loss: Callable[[Any], Tensor]
@@ -76,6 +77,10 @@ class Objective:
     schedule: Callable[[int], float] | None = None
     max_grad_norm: float | None = None
     name: str = "loss"
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        expect_count("every", self.every)
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -221,7 +226,7 @@ class Training:
         self.model.eval()
 
     def losses(self, name: str = "loss") -> list[float]:
-        """Return the loss of every step, from before its update."""
+        """Return the loss of every step that the objective took, from before its update."""
         return self.history.get(f"{name}/step", [])
 
     @property
@@ -254,7 +259,8 @@ class Training:
         batches = [self.batches[i] for i in range(first, first + self.accumulate)]
         found: dict[str, float] = {}
         for objective in self.objectives:
-            found |= self._minimize(objective, batches)
+            if (self.step + 1) % objective.every == 0:
+                found |= self._minimize(objective, batches)
         self.step += 1
         self._note(found)
         if self.validation is not None and self.step % self.validation.every == 0:
@@ -265,10 +271,11 @@ class Training:
         objective.optimizer.zero_grad()  # the loss of another objective may have left some
         mean = 0.0
         for batch in batches:
-            loss = objective.loss(batch)
-            self._expect_finite(objective, loss.item())
-            (loss / len(batches)).backward()
-            mean += loss.item() / len(batches)
+            loss = objective.loss(batch) / len(batches)
+            value = loss.item()
+            self._expect_finite(objective, value)
+            loss.backward()
+            mean += value
         norm = objective.update(self.step)
         alone = objective.name == "loss"
         tag = "gradient_norm" if alone else f"{objective.name}/gradient_norm"
@@ -308,8 +315,8 @@ class Training:
         return self.history.get(self.validation.best_by, [])
 
     def _latest_losses(self) -> str:
-        latest = {o.name: self.losses(o.name)[-1] for o in self.objectives}
-        return ", ".join(f"{name}={loss:.3f}" for name, loss in latest.items())
+        latest = {o.name: self.losses(o.name)[-1:] for o in self.objectives}
+        return ", ".join(f"{name}={loss[0]:.3f}" for name, loss in latest.items() if loss)
 
     # Checkpoints
 

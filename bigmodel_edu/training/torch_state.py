@@ -60,6 +60,11 @@ def load_torch_training_state(
         _optimizer_state(number, without_prefix(f"optimizer.{number}", arrays), optimizer)
         for number, optimizer in enumerate(optimizers)
     ]
+    if optimizers and f"optimizer.{len(optimizers)}.settings" in arrays:
+        raise CheckpointError(
+            f"The training state holds more optimizers than the {len(optimizers)} expected: pass "
+            "them all, in the same order."
+        )
     for optimizer, state in zip(optimizers, states, strict=True):
         optimizer.load_state_dict(state)
     module.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in parameters.items()})
