@@ -104,6 +104,30 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def where(
+    name: Annotated[
+        str,
+        typer.Argument(help="A component or an exercise, as lstm.lstm_cell.", show_default=False),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Where is it? Every place of a component or an exercise, with file and line.
+
+    The NumPy reference, the twins in PyTorch and CuPy and their kernels, the entry that puts them
+    before the judges, the tests, the section of the chapter; the exercise, its task and its answer.
+
+    [dim]Example:[/]  bigmodel where transformer.attention
+    """
+    from bigmodel_edu.places import places
+
+    found = places(name)
+    if as_json:
+        print_json(place.as_json() for place in found)
+    else:
+        print_table(("what", "where"), [(place.what, place.shown) for place in found])
+
+
+@app.command()
 def parity(name: Name = None, as_json: AsJson = False) -> None:
     """Hold NumPy, PyTorch and CuPy against each other: every judge of every component.
 

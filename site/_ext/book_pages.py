@@ -2,6 +2,7 @@
 
 - Notebooks are shown as they were executed: chapters by the tests, answers as they are stored. What
   nobody has executed yet is run now.
+- A chapter has the number of the catalogue, though chapters before it may not be written yet.
 - Maths is set by a MathJax that stands on the site itself: no public server is asked.
 - ``{all-terms}`` gathers the glossaries of the chapters, each written once in its chapter.
 - The Colab button opens the notebook that the site carries (Colab cannot open MyST Markdown),
@@ -24,8 +25,10 @@ from myst_nb.core.read import create_nb_reader
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.environment.collectors.toctree import TocTreeCollector
 from sphinx.util.docutils import SphinxDirective
 
+from bigmodel_edu.catalogue import CHAPTERS, Chapter
 from bigmodel_edu.labs.executed import kept_or_run
 from bigmodel_edu.labs.notebooks import read_notebook
 
@@ -70,6 +73,26 @@ def with_outputs(notebook: NotebookNode, path: Path) -> NotebookNode:
 
 def code_of(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def number_as_in_the_catalogue(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Give chapters, and all that is numbered in them, the chapter's number in the book.
+
+    Sphinx counts the pages of the table of contents, and those of unwritten chapters are missing.
+    """
+    for chapter in CHAPTERS:
+        name = f"chapters/{chapter.notebook}"
+        if name in env.toc_secnumbers:
+            numbers = env.toc_secnumbers[name]
+            env.toc_secnumbers[name] = {at: _in(chapter, old) for at, old in numbers.items()}
+            for numbered in (env.titles[name], *env.tocs[name].findall(nodes.reference)):
+                numbered["secnumber"] = _in(chapter, numbered.get("secnumber"))
+    return TocTreeCollector().assign_figure_numbers(env)  # those of exercises begin with it
+
+
+def _in(chapter: Chapter, number: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The number of a section, its first part that of the chapter; deep sections have none."""
+    return (chapter.number, *number[1:]) if number else number
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
@@ -160,6 +183,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the above with Sphinx."""
     app.add_directive("all-terms", AllTerms)
     app.connect("env-before-read-docs", show_executed)
+    app.connect("env-get-updated", number_as_in_the_catalogue, priority=900)  # after Sphinx's own
     app.connect("html-page-context", open_built_notebook_in_colab, priority=900)
     app.connect("html-page-context", leave_out_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
