@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bigmodel_edu import catalogue
+from bigmodel_edu.course import answers
 from bigmodel_edu.labs import Case, Exercise
-from bigmodel_edu.labs.course import answers
 
 BOOK = Path(__file__).parents[2]
 PROJECT_POINTS = 5

@@ -15,7 +15,7 @@ import pytest
 from mutation import mutants
 
 from bigmodel_edu.labs import CheckFailed, check
-from bigmodel_edu.labs.judging import judge, run
+from bigmodel_edu.labs.attempts import judge, run
 
 HARMLESS = Path(__file__).parent / "harmless"
 SEEDS_FOR_SLIPS = 200
