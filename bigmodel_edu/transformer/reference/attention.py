@@ -17,7 +17,7 @@ from bigmodel_edu.layer import (
     expect_floats,
     expect_shape,
 )
-from bigmodel_edu.neural_nets.reference import xavier_uniform
+from bigmodel_edu.neural_nets.reference import softmax, xavier_uniform
 
 from .cache import KeyValueCache
 from .masks import as_bias, causal_mask, expect_a_key_for_every_query, expect_mask
@@ -31,6 +31,12 @@ def fold(x: Array, kv_heads: int) -> Array:
     """
     batch, _, _, d = x.shape
     return x.reshape(batch, kv_heads, -1, d)
+
+
+def product(a: Array, b: Array) -> Array:
+    """Return a b for a (B, h, T, n) and b (B, g, n, m): heads of a that share a head of b."""
+    batch, heads, n_queries, _ = a.shape
+    return (fold(a, b.shape[1]) @ b).reshape(batch, heads, n_queries, b.shape[3])
 
 
 def expect_queries_keys_values(q: Array, k: Array, v: Array) -> None:
@@ -60,8 +66,8 @@ class ScaledDotProductAttention(Layer):
     `mask` (see `masks`) broadcasts to (B, h, T, S). With `causal` query i looks at the keys
     j ≤ i + S - T only.
 
-    With p the weights, row by row, and scores s: dv = pᵀ dy, dp = dy vᵀ, ds = p ⊙ (dp - ⟨dp, p⟩),
-    where ⟨dp, p⟩ = ⟨dy, y⟩ is a sum over e numbers instead of S; dq = ds k / √d, dk = dsᵀ q / √d.
+    The gradients: dv = pᵀ dy, dp = dy vᵀ; row by row ds = p ⊙ (dp - ⟨dp, p⟩); dq = ds k / √d,
+    dk = dsᵀ q / √d.
     """
 
     causal: bool = False
@@ -70,57 +76,50 @@ class ScaledDotProductAttention(Layer):
     def forward(
         self, params: Params, q: Array, k: Array, v: Array, *, mask: Array | None = None
     ) -> tuple[Array, Cache]:
-        exponentials, q = self._exponentials(q, k, v, mask)
-        totals = exponentials.sum(axis=-1, keepdims=True)
-        kv_heads = k.shape[1]
-        y = (fold(exponentials, kv_heads) @ v).reshape(*q.shape[:3], -1)
-        y /= totals  # dividing y (T, e) instead of the weights (T, S) saves a pass over them
-        return y, (q, k, v, exponentials, totals, y)
+        expect_queries_keys_values(q, k, v)
+        # s = q kᵀ / √d
+        s = product(q, k.swapaxes(-1, -2)) * self.scale_of(q)
+        s = self.masked(s, mask)
+        # p = softmax(s)
+        p = softmax(s)
+        # y = p v
+        y = product(p, v)
+        return y, (q, k, v, p)
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        q, k, v, exponentials, totals, y = cache
+        q, k, v, p = cache
         kv_heads = k.shape[1]
-        dy = dy / totals  # as y was divided: with it, the exponentials stand in for the weights
-        along_p = (dy * y).sum(axis=-1, keepdims=True)
-        dy = fold(dy, kv_heads)
-        dv = fold(exponentials, kv_heads).swapaxes(-1, -2) @ dy
-        ds = (dy @ v.swapaxes(-1, -2)).reshape(exponentials.shape)
-        ds -= along_p
-        ds *= exponentials
-        ds = fold(ds, kv_heads)
-        dq = (ds @ k).reshape(q.shape)
-        dq *= self.scale_of(q)
-        dk = ds.swapaxes(-1, -2) @ fold(q, kv_heads)  # the q of the cache is scaled
+        # y = p v:  dv = pᵀ dy,  dp = dy vᵀ
+        dv = fold(p, kv_heads).swapaxes(-1, -2) @ fold(dy, kv_heads)
+        dp = product(dy, v.swapaxes(-1, -2))
+        # p = softmax(s):  ds = p ⊙ (dp - ⟨dp, p⟩)
+        ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
+        # s = q kᵀ / √d:  dq = ds k / √d,  dk = dsᵀ q / √d
+        ds = ds * self.scale_of(q)
+        dq = product(ds, k)
+        dk = fold(ds, kv_heads).swapaxes(-1, -2) @ fold(q, kv_heads)
         return (dq, dk, dv), {}
 
     def weights(self, q: Array, k: Array, *, mask: Array | None = None) -> Array:
         """Return the attention weights p (B, h, T, S); each row sums to one."""
-        exponentials, _ = self._exponentials(q, k, k, mask)
-        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+        _, (*_, p) = ScaledDotProductAttention.forward(self, {}, q, k, k, mask=mask)
+        return p
 
     def scale_of(self, q: Array) -> float:
         """Return the number the scores are multiplied with, 1/√d unless given."""
         return 1 / sqrt(q.shape[-1]) if self.scale is None else self.scale
 
-    def _exponentials(
-        self, q: Array, k: Array, v: Array, mask: Array | None
-    ) -> tuple[Array, Array]:
-        """Return exp(s - max s), the weights before they are divided by their sum, and q scaled."""
-        expect_queries_keys_values(q, k, v)
-        (batch, heads, n_queries, _), n_keys = q.shape, k.shape[2]
-        q = q * self.scale_of(q)  # T d multiplications instead of T S
-        s = fold(q, k.shape[1]) @ k.swapaxes(-1, -2)
-        s = s.reshape(batch, heads, n_queries, n_keys)
+    def masked(self, s: Array, mask: Array | None) -> Array:
+        """Return the scores s (B, h, T, S) plus the mask: -∞ where a query may not look."""
+        _, _, n_queries, n_keys = s.shape
         if mask is not None:
             expect_mask(mask, *s.shape)
-            s += as_bias(mask, s)
+            s = s + as_bias(mask, s)
         if self.causal:
-            s += as_bias(causal_mask(n_queries, n_keys, like=s), s)
-        highest = s.max(axis=-1, keepdims=True)
+            s = s + as_bias(causal_mask(n_queries, n_keys, like=s), s)
         if mask is not None or self.causal:
-            expect_a_key_for_every_query(highest)
-        s -= highest
-        return np.exp(s, out=s), q
+            expect_a_key_for_every_query(s.max(axis=-1, keepdims=True))
+        return s
 
 
 def split_heads(x: Array, num_heads: int) -> Array:
