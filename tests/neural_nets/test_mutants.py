@@ -638,8 +638,8 @@ LINES = [
     ("reference/normalization.py", "m * variance * (n / (n - 1))", "m * variance", "batch_norm"),
     (
         "reference/composition.py",
-        "in reversed(list(enumerate(self.layers)))",
-        "in enumerate(self.layers)",
+        "for name in reversed(self.parts)",
+        "for name in self.parts",
         "sequential",
     ),
     ("reference/dropout.py", "* (1 / (1 - self.p))", "* (1 / self.p)", "dropout"),

@@ -9,7 +9,10 @@ import numpy as np
 from bigmodel_edu.errors import ShapeError
 from bigmodel_edu.layer import (
     Array,
+    BackwardPass,
     Cache,
+    Composite,
+    ForwardPass,
     Gradients,
     Layer,
     Params,
@@ -135,7 +138,7 @@ def join_heads(x: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class MultiHeadAttention(Layer):
+class MultiHeadAttention(Composite):
     """Multi-head attention (Vaswani et al. 2017, section 3.2.2), of x to itself or to `memory`.
 
     [q, k, v] = [x, m, m] W_inᵀ + b_in, cut into heads; y = concat(attention of each head) W_outᵀ +
@@ -162,8 +165,13 @@ class MultiHeadAttention(Layer):
     def __post_init__(self) -> None:
         expect_divisible("embed_dim", self.embed_dim, "num_heads", self.num_heads)
         expect_divisible("num_heads", self.num_heads, "num_kv_heads", self.kv_heads)
+        super().__post_init__()
+
+    def named_parts(self) -> dict[str, Layer]:
+        parts = {"attention": self.Attention(causal=self.causal)}
         if self.rotary_base is not None:
-            self.rotary  # noqa: B018  (its own checks: an odd size of the heads, a wrong base)
+            parts["rotary"] = self.Rotary(self.head_dim, base=self.rotary_base)
+        return parts
 
     @property
     def kv_heads(self) -> int:
@@ -174,14 +182,6 @@ class MultiHeadAttention(Layer):
     def head_dim(self) -> int:
         """The number of features of a head."""
         return self.embed_dim // self.num_heads
-
-    @property
-    def attention(self) -> Layer:
-        return self.Attention(causal=self.causal)
-
-    @property
-    def rotary(self) -> Layer:
-        return self.Rotary(self.head_dim, base=self.rotary_base)
 
     def init(self, rng: np.random.Generator) -> Params:
         d, rows = self.embed_dim, self.embed_dim + 2 * self.kv_heads * self.head_dim
@@ -196,16 +196,18 @@ class MultiHeadAttention(Layer):
     def forward(
         self, params: Params, x: Array, memory: Array | None = None, *, mask: Array | None = None
     ) -> tuple[Array, Cache]:
+        run = ForwardPass(self, params)
+        # [q, k, v] = [x, m, m] W_inᵀ + b_in, cut into heads
         q, k, v = self.project(params, x, memory)
-        attended, attention_cache = self.attention.forward({}, q, k, v, mask=mask)
-        joined = join_heads(attended)
-        return self.project_out(params, joined), (x, memory, joined, attention_cache)
+        # y = concat(attention of each head) W_outᵀ + b_out
+        joined = join_heads(run("attention", q, k, v, mask=mask))
+        return self.project_out(params, joined), run.cache(x, memory, joined)
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        x, memory, joined, attention_cache = cache
+        back = BackwardPass(self, params, cache)
+        x, memory, joined = back.own
         d_joined, grads = self._project_out_backward(params, joined, dy)
-        d_attended = split_heads(d_joined, self.num_heads)
-        (dq, dk, dv), _ = self.attention.backward({}, attention_cache, d_attended)
+        dq, dk, dv = back("attention", split_heads(d_joined, self.num_heads))
         if self.rotary_base is not None:
             (dq,), _ = self.rotary.backward({}, 0, dq)
             (dk,), _ = self.rotary.backward({}, 0, dk)
