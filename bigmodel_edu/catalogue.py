@@ -1,7 +1,7 @@
 """Every chapter of the book, and every component and exercise in it.
 
-A chapter's package holds `components.py` with ``COMPONENTS`` and `exercises.py` with
-``EXERCISES``; a name is the chapter's slug, a dot, and the thing's own name, as in
+A chapter's package holds `components` with ``COMPONENTS`` and `exercises` with ``EXERCISES``; a
+name is the chapter's slug, a dot, and the thing's own name, as in
 ``neural_nets.softmax``.
 """
 
@@ -118,7 +118,7 @@ def _in_chapter(slug: str, module: str, constant: str) -> dict:
     for item in getattr(import_module(f"bigmodel_edu.{slug}.{module}"), constant):
         if item.name in items or not item.name.startswith(f"{slug}."):
             raise ValueError(
-                f"{item.name!r} in {slug}/{module}.py is not a new name beginning with {slug!r} "
+                f"{item.name!r} in {slug}/{module} is not a new name beginning with {slug!r} "
                 "and a dot."
             )
         items[item.name] = item

@@ -1,4 +1,4 @@
-"""How long `bigmodel lab grade` takes, how much memory, and how nbgrader does beside it.
+"""How long `bigmodel course grade` takes, how much memory, and how nbgrader does beside it.
 
     python scripts/bench_grading.py [--students 300] [--json]
 
@@ -24,9 +24,9 @@ import typer
 from nbformat.v4 import new_markdown_cell
 
 from bigmodel_edu.bench import processor
-from bigmodel_edu.labs.course.grader import grade_course
-from bigmodel_edu.labs.course.nbgrader import release_for_nbgrader, solution_of
-from bigmodel_edu.labs.course.settings import Course, new_course
+from bigmodel_edu.course.nbgrader import release_for_nbgrader, solution_of
+from bigmodel_edu.course.settings import Course, new_course
+from bigmodel_edu.course.whole_class import grade_course
 
 EXERCISES = [
     "neuron",
@@ -105,7 +105,7 @@ def measure(students: int) -> dict:
         ten = theirs / "submitted"
         hand_in(course, released, ten, BESIDE_NBGRADER)
         autograde = ("nbgrader", "autograde", "lab1", "--create", "--force")
-        grade = ("bigmodel_edu.cli", "lab", "grade", ten, "--course", "lab1", "-o")
+        grade = ("bigmodel_edu.cli", "course", "grade", ten, "--course", "lab1", "-o")
         runs = [
             (timed(theirs, *autograde), timed(folder, *grade, f"ten-{number}"))
             for number in range(3)

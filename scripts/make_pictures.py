@@ -1,4 +1,4 @@
-"""Draw the book's pictures, by the book's own code, into `_static/`.
+"""Draw the book's pictures, by the book's own code, into `site/_static/`.
 
     python scripts/make_pictures.py
 
@@ -18,7 +18,7 @@ from bigmodel_edu.data import Digits, load_digits
 from bigmodel_edu.neural_nets import reference, torch_impl
 from bigmodel_edu.neural_nets.training import Trainer, minibatches, predict
 
-FOLDER = Path(__file__).parents[1] / "_static"
+FOLDER = Path(__file__).parents[1] / "site" / "_static"
 SIZES = (64, 64, 10)
 STEPS, BATCH = 100, 64
 EQUAL = 1e-17  # where a logarithmic axis shows zero

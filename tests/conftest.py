@@ -1,11 +1,13 @@
 """Shared by all tests: the kernel cache, and breaking a chapter to see that its judges notice."""
 
+import math
 import os
 import secrets
 import shutil
 import signal
 import sys
 from functools import cache
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +34,12 @@ def pytest_addoption(parser):
         type=int,
         default=10,
         help="with how many seeds each exercise is checked, a project with fewer",
+    )
+    group.addoption(
+        "--seconds",
+        type=float,
+        default=math.inf,
+        help="processor time after which an exercise gets no further seeds, though at least 100",
     )
     group.addoption(
         "--first-seed",
@@ -63,20 +71,20 @@ def pytest_collection_modifyitems(items):
 def break_line(tmp_path, monkeypatch):
     """Return `break_line(chapter, file, old, new)`: all components see the chapter so broken.
 
-    `file` is a path inside the chapter's package, as "reference/linear.py" or "torch_impl.py". The
-    source is loaded as a private copy; the package itself is left alone.
+    `file` is a path inside the chapter's package, as "reference/linear.py". The source is loaded as
+    a private copy; the package itself is left alone.
     """
     loaded = []
 
-    def load(path: Path) -> ModuleType:
-        folder = [str(path.parent)] if path.name == "__init__.py" else None
+    def load(package: Path, kind: str) -> ModuleType:
         name = f"broken_{len(loaded)}"
         loaded.append(name)
-        spec = spec_from_file_location(name, path, submodule_search_locations=folder)
-        module = module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
+        spec = spec_from_file_location(
+            name, package / "__init__.py", submodule_search_locations=[str(package)]
+        )
+        sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+        return import_module(f"{name}.{kind}")
 
     def break_line(chapter: str, file: str, old: str, new: str) -> None:
         kind = Path(file).parts[0].removesuffix(".py")
@@ -85,8 +93,7 @@ def break_line(tmp_path, monkeypatch):
         source = (copy / file).read_text(encoding="utf-8")
         assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {file}"
         (copy / file).write_text(source.replace(old, new), encoding="utf-8")
-        package = copy / kind / "__init__.py"
-        broken = load(package if package.exists() else copy / f"{kind}.py")
+        broken = load(copy, kind)
         real = Component.implementation
         monkeypatch.setattr(
             Component,

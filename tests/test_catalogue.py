@@ -70,12 +70,12 @@ def chapter_with(monkeypatch):
 
 def test_names_begin_with_their_chapter(chapter_with):
     assert list(chapter_with("one.a", "one.b")) == ["one.a", "one.b"]
-    with pytest.raises(ValueError, match=r"'two\.a' in one/components\.py is not a new name"):
+    with pytest.raises(ValueError, match=r"'two\.a' in one/components is not a new name"):
         chapter_with("one.a", "two.a")
 
 
 def test_names_are_used_once(chapter_with):
-    with pytest.raises(ValueError, match=r"'one\.a' in one/components\.py is not a new name"):
+    with pytest.raises(ValueError, match=r"'one\.a' in one/components is not a new name"):
         chapter_with("one.a", "one.a")
 
 

@@ -82,7 +82,7 @@ def test_version():
     assert bigmodel("--version").stdout == f"bigmodel {__version__}\n"
 
 
-COMMANDS = ("doctor", "parity", "bench", "check", "progress", "lab", "data")
+COMMANDS = ("doctor", "parity", "bench", "check", "progress", "lab", "course", "data")
 
 
 def test_help_names_every_command():
@@ -90,7 +90,7 @@ def test_help_names_every_command():
     assert all(command in text for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS[:-1], "data list", "data fetch"])
+@pytest.mark.parametrize("command", [*COMMANDS[:-2], "data list", "data fetch"])
 def test_the_help_of_every_command_has_an_example(command):
     text = bigmodel(*command.split(), "--help").stdout
     assert f"Example:  bigmodel {command}" in text
@@ -358,10 +358,27 @@ def test_progress(book):
     assert (line["exercise"], line["points"], line["total"]) == (EXERCISE.name, 0, 2)
 
 
-def test_lab_passes_its_arguments_on(monkeypatch):
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--no-browser"], ["--port", "8890", "--ServerApp.token=x"], ["."], ["-y"]],
+)
+def test_lab_passes_its_arguments_on(monkeypatch, arguments):
     seen = []
-    lab = types.SimpleNamespace(main=lambda arguments: seen.append(arguments) or 3)
-    monkeypatch.setitem(sys.modules, "bigmodel_edu.lab", lab)
-    result = bigmodel("lab", "--no-browser", "--port", "8890", "--ServerApp.token=x")
-    assert result.exit_code == 3
-    assert seen == [["--no-browser", "--port", "8890", "--ServerApp.token=x"]]
+    jupyterlab = types.SimpleNamespace(main=lambda arguments: seen.append(arguments) or 3)
+    monkeypatch.setitem(sys.modules, "bigmodel_edu.jupyter", jupyterlab)
+    assert bigmodel("lab", *arguments).exit_code == 3
+    assert seen == [arguments]
+
+
+def test_lab_opens_no_file_that_does_not_exist(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bigmodel_edu.jupyter", None)
+    result = bigmodel("lab", "realease")
+    assert result.exit_code == 2
+    assert "No such file: 'realease'." in result.stderr
+    assert bigmodel("lab", "x" * 300).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["new", "release", "grade", "try"])
+def test_lab_names_the_command_of_a_course(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"`bigmodel course {command}`" in sentence(bigmodel("lab", command, "--chapter", "1"))

@@ -10,13 +10,15 @@ import nbformat
 import pytest
 import yaml
 
-from bigmodel_edu.catalogue import CHAPTERS
+from bigmodel_edu.catalogue import CHAPTERS, written_chapters
 from bigmodel_edu.labs.notebooks import Executed
 
 ROOT = Path(__file__).parents[1]
-CONTENTS = yaml.safe_load((ROOT / "toc.yml").read_text(encoding="utf-8"))
+SITE = ROOT / "site"
+CONTENTS = yaml.safe_load((SITE / "toc.yml").read_text(encoding="utf-8"))
 PAGES = [chapter["file"] for part in CONTENTS["parts"] for chapter in part["chapters"]]
-COVER = (ROOT / "cover.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COVER = (SITE / "cover.md").read_text(encoding="utf-8")
 
 
 def load(path: str) -> ModuleType:
@@ -43,11 +45,27 @@ def test_the_cover_links_to_a_chapter_exactly_when_it_can_be_read(chapter):
     card = re.search(rf"card\}} {chapter.number} · {chapter.title}\n(.*?)```", COVER, re.DOTALL)
     assert card, f"the cover has no card '{chapter.number} · {chapter.title}'"
     if f"chapters/{chapter.notebook}" in PAGES:
-        assert f":link: chapters/{chapter.notebook}\n" in card[1]
+        assert f":link: /chapters/{chapter.notebook}\n" in card[1]
         assert "`ready`" in card[1]
     else:
         assert ":link:" not in card[1]
         assert "`planned`" in card[1]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.slug)
+def test_the_readme_says_which_chapters_can_be_read(chapter):
+    rows = [line for line in README.splitlines() if line.startswith(f"| {chapter.number} | ")]
+    link = f"[{chapter.title}](chapters/{chapter.notebook}.md): "
+    begins, state = (link, "ready") if chapter.is_written else (f"{chapter.title} |", "planned")
+    (row,) = (row for row in rows if "ready" in row or "planned" in row)
+    assert row.startswith(f"| {chapter.number} | {begins}")
+    assert row.endswith(f" | {state} |")
+
+
+@pytest.mark.parametrize("folder", ["chapters", "solutions"])
+def test_the_table_of_contents_lists_the_written_chapters_in_the_books_order(folder):
+    written = [f"{folder}/{chapter.notebook}" for chapter in written_chapters()]
+    assert [page for page in PAGES if re.match(rf"{folder}/(?!00)", page)] == written
 
 
 def test_the_book_and_the_package_name_the_same_repository():
@@ -130,7 +148,7 @@ The terms of this chapter.
 
 | not | a | term |
 """
-    terms = load("_ext/book_pages.py").terms
+    terms = load("site/_ext/book_pages.py").terms
     assert terms(chapter) == [
         ("softmax", "归一化指数函数", "maps $\\mathbb{R}^K$ to probabilities"),
         ("logit", "对数几率", "a score before softmax"),
@@ -140,7 +158,7 @@ The terms of this chapter.
 
 def test_a_page_shows_what_is_stored_beside_it_or_was_executed(tmp_path: Path, monkeypatch):
     pytest.importorskip("sphinx", reason="Sphinx comes with `make book`")
-    pages = load("_ext/book_pages.py")
+    pages = load("site/_ext/book_pages.py")
 
     def notebook(source: str, *outputs: str):
         shown = [nbformat.v4.new_output("stream", text=text) for text in outputs]

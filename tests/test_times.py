@@ -10,9 +10,9 @@ NODES = [
     ("tests/cuda/test_compiled.py::test_a", "the house", "kernels"),
     ("tests/exercises/test_sweep.py::test_a[lstm.gru_step-1]", "lstm", "exercises"),
     ("tests/test_parity.py::test_judge[transformer.rope-torch]", "transformer", "the rest"),
-    ("tests/labs/course/test_grader.py::test_lstm_or_not[lstmish]", "grader", "the rest"),
+    ("tests/course/test_whole_class.py::test_lstm_or_not[lstmish]", "course", "the rest"),
     ("tests/data/test_text.py::test_a", "data", "the rest"),
-    ("tests/test_lab.py::test_b", "the house", "the rest"),
+    ("tests/test_jupyter.py::test_b", "the house", "the rest"),
 ]
 
 

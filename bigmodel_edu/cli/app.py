@@ -1,5 +1,6 @@
-"""The commands of `bigmodel`, those of course labs aside."""
+"""The commands of `bigmodel`, those of a course aside."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bigmodel_edu import __version__
-from bigmodel_edu.cli.lab import lab_app
+from bigmodel_edu.cli.course import course_app
 from bigmodel_edu.cli.output import (
     AsJson,
     BookCommands,
@@ -36,6 +37,7 @@ JUDGES = {  # how a table heads the judges' columns
     "cupy": "CuPy",
     "cuda-on-cpu": "CUDA\non the CPU",
 }
+COURSE_COMMANDS = ("new", "release", "grade", "try")  # those of `bigmodel course`
 
 
 app = typer.Typer(
@@ -48,7 +50,11 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 app.add_typer(data_app, name="data", help="List or fetch the public data sets of the book.")
-app.add_typer(lab_app, name="lab")
+app.add_typer(
+    course_app,
+    name="course",
+    help="Hand out, collect and grade the exercises of a chapter as the labs of a course.",
+)
 
 Name = Annotated[
     str | None,
@@ -101,6 +107,30 @@ def doctor(as_json: AsJson = False) -> None:
         rows = [(symbol(f.status), f.name, f.found, f.advice) for f in findings]
         print_table(("", "", "found", "what to do"), rows)
     raise typer.Exit(int(any(finding.status == "wrong" for finding in findings)))
+
+
+@app.command()
+def where(
+    name: Annotated[
+        str,
+        typer.Argument(help="A component or an exercise, as lstm.lstm_cell.", show_default=False),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Where is it? Every place of a component or an exercise, with file and line.
+
+    The NumPy reference, the twins in PyTorch and CuPy and their kernels, the entry that puts them
+    before the judges, the tests, the section of the chapter; the exercise, its task and its answer.
+
+    [dim]Example:[/]  bigmodel where transformer.attention
+    """
+    from bigmodel_edu.places import places
+
+    found = places(name)
+    if as_json:
+        print_json(place.as_json() for place in found)
+    else:
+        print_table(("what", "where"), [(place.what, place.shown) for place in found])
 
 
 @app.command()
@@ -182,6 +212,22 @@ def progress(as_json: AsJson = False) -> None:
         print_json(board().as_json())
     else:
         new_console().print(board())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab on the book; arguments go to JupyterLab.
+
+    [dim]Example:[/]  bigmodel lab --no-browser --port 8890
+    """
+    first = context.args[0] if context.args else ""
+    if first and not first.startswith("-") and not os.path.exists(first):
+        if first in COURSE_COMMANDS:
+            raise BookError(f"A course has a command of its own: `bigmodel course {first}`.")
+        context.fail(f"No such file: {first!r}.")
+    from bigmodel_edu.jupyter import main
+
+    raise typer.Exit(main(context.args))
 
 
 @data_app.command("list")

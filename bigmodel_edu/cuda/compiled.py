@@ -1,4 +1,4 @@
-"""A `kernels.cu` compiled as C++, with `shim.h`, so that its kernels run on the CPU.
+"""A .cu file compiled as C++, with `shim.h`, so that its kernels run on the CPU.
 
 A launch takes what CuPy's raw kernels take and refuses what would be garbage on a GPU: CuPy sends
 the bytes of an argument without a look at the kernel's signature, `Kernel.__call__` does look.

@@ -1,4 +1,4 @@
-"""Loading a chapter's `kernels.cu` into CuPy, and launching its kernels.
+"""Loading a chapter's .cu files into CuPy, and launching its kernels.
 
 CuPy hands the arguments of a raw kernel to the GPU as bytes, unseen: an array of another dtype or
 layout, or a Python float where the kernel wants a 32-bit one, gives garbage, not an error. So
@@ -31,7 +31,7 @@ class KernelError(BookError):
 
 
 def compiler_options(real: str) -> tuple[str, ...]:
-    """Return the options that compile a `kernels.cu` with `real` = "float" or "double"."""
+    """Return the options that compile a .cu file with `real` = "float" or "double"."""
     return ("-std=c++17", f"-DREAL={real}", f"-DTHREADS={THREADS}")
 
 
@@ -41,16 +41,19 @@ def blocks_for(n: int, per_block: int = THREADS) -> int:
 
 
 def kernel_source(path: Path) -> str:
-    """Return the source of a `kernels.cu`, with each file of this folder that it includes put in.
+    """Return the source of a .cu file, with each file that it includes put in.
 
-    One text serves NVRTC, CuPy and the CPU's compiler, none of which then has to be told where
-    `common.cuh` is. Line numbers in a compiler's messages remain those of `path`.
+    What it includes lies beside it or in this folder. One text serves NVRTC, CuPy and the CPU's
+    compiler, none of which then has to be told where `common.cuh` is. Line numbers in a compiler's
+    messages remain those of `path`.
     """
+    folders = (path.parent, Path(__file__).parent)
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         if match := INCLUDE.fullmatch(line):
-            header = Path(__file__).with_name(match["file"]).read_text(encoding="utf-8")
-            lines[number] = f'{header}#line {number + 2} "{path.name}"'
+            header = next(f / match["file"] for f in folders if (f / match["file"]).exists())
+            text = header.read_text(encoding="utf-8")
+            lines[number] = f'{text}#line {number + 2} "{path.name}"'
     return "\n".join(lines) + "\n"
 
 

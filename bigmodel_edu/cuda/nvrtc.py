@@ -18,7 +18,7 @@ def unavailable() -> str | None:
 
 
 def compile_cubin(source: str, arch: str, real: str) -> bytes:
-    """Return the machine code of a `kernels.cu` for `arch` ("sm_80", "sm_90", …).
+    """Return the machine code of a .cu file for `arch` ("sm_80", "sm_90", …).
 
     `real` is "float" or "double". Raises KernelError with the compiler's log.
     """
@@ -31,7 +31,7 @@ def compile_cubin(source: str, arch: str, real: str) -> bytes:
         options = [o.encode() for o in (*compiler_options(real), f"--gpu-architecture={arch}")]
         (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
         if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
-            raise KernelError(f"kernels.cu does not compile for {arch}:\n{_log(program)}")
+            raise KernelError(f"the kernels do not compile for {arch}:\n{_log(program)}")
         _, size = nvrtc.nvrtcGetCUBINSize(program)
         cubin = bytearray(size)
         nvrtc.nvrtcGetCUBIN(program, cubin)

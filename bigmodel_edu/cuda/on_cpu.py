@@ -48,29 +48,49 @@ def _load_once(package: str) -> ModuleType:
 
 
 def _load(package: str, edit: Edit | None) -> ModuleType:
-    """Run the source of `cupy_impl` in a module of its own, whose imports find the stand-in."""
-    path = Path(import_module(package).__path__[0]) / "cupy_impl.py"
-    spec = spec_from_file_location(f"{package}._cupy_impl_on_cpu", path)
-    module = module_from_spec(spec)
-    module.__builtins__ = vars(builtins) | {"__import__": _importer(StandInCupy(edit))}
-    spec.loader.exec_module(module)
-    return module
+    twin = Twin(package, edit)
+    return twin.module(twin.name)
 
 
-def _importer(stand_in: ModuleType) -> Callable[..., ModuleType]:
-    """Return an `__import__` that gives the stand-in for CuPy, and twins of other chapters."""
+class Twin:
+    """Private copies of a chapter's `cupy_impl`, whose imports find the stand-in and each other."""
 
-    def import_(
+    def __init__(self, package: str, edit: Edit | None) -> None:
+        self._folder = Path(import_module(package).__path__[0])
+        self.name = f"{package}._cupy_impl_on_cpu"
+        self._cupy = StandInCupy(edit)
+        self._modules: dict[str, ModuleType] = {}
+
+    def module(self, name: str) -> ModuleType:
+        """Return the copy of `cupy_impl`, whose name is `self.name`, or of a module in it."""
+        if name not in self._modules:
+            path = self._folder.joinpath("cupy_impl", *name.removeprefix(self.name).split(".")[1:])
+            is_package = (path / "__init__.py").exists()
+            spec = spec_from_file_location(
+                name,
+                path / "__init__.py" if is_package else path.with_suffix(".py"),
+                submodule_search_locations=[str(path)] if is_package else None,
+            )
+            module = self._modules[name] = module_from_spec(spec)
+            module.__builtins__ = vars(builtins) | {"__import__": self._import}
+            spec.loader.exec_module(module)
+        return self._modules[name]
+
+    def _import(
+        self,
         name: str,
         globals: Mapping[str, Any] | None = None,
         locals: Mapping[str, Any] | None = None,
         fromlist: tuple[str, ...] | None = (),
         level: int = 0,
     ) -> ModuleType:
+        """Take the place of `__import__`: CuPy is the stand-in, other chapters come as twins."""
         if name == "cupy" and level == 0:
-            return stand_in
+            return self._cupy
         package = (globals or {}).get("__package__")
         full_name = resolve_name("." * level + name, package) if level else name
+        if full_name.startswith(f"{self.name}."):
+            return self.module(full_name)
         if full_name.endswith(".cupy_impl") and fromlist:
             return twin_module(full_name.removesuffix(".cupy_impl"))
         if "cupy_impl" in (fromlist or ()) or full_name.split(".")[0] in ("cupy", "cupyx"):
@@ -78,9 +98,7 @@ def _importer(stand_in: ModuleType) -> Callable[..., ModuleType]:
                 f"{full_name} cannot be replaced by NumPy; write `import cupy as cp`, and "
                 "`from bigmodel_edu.chapter.cupy_impl import Layer` for an earlier chapter's layer."
             )
-        return builtins.__import__(name, globals, locals, fromlist, level)
-
-    return import_
+        return builtins.__import__(full_name, globals, locals, fromlist, 0)
 
 
 class StandInCupy(ModuleType):
@@ -119,7 +137,7 @@ class CompiledModule:
         """Return the kernel of that name."""
         if name not in self._kernels:
             raise KernelError(
-                f"kernels.cu has no kernel {name!r}, only {', '.join(self._kernels)}; "
+                f"the file has no kernel {name!r}, only {', '.join(self._kernels)}; "
                 'is it declared extern "C" __global__ void?'
             )
         return self._kernels[name]

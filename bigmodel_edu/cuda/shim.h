@@ -12,12 +12,16 @@
 // no glibc to do it, they are real threads and meet at a real barrier, in whatever order.
 //
 // Few headers, because a file of kernels is compiled again for each number type and for each
-// mistake that the tests make in it: those of the real threads take a second.
+// mistake that the tests make in it: those of the real threads take a second. GNU's <cmath> brings
+// Bessel functions and their like, twice as much as all the rest; without the macro it does not.
 
-#include <math.h>
 #include <stddef.h>
 
+#include <cstddef>
+#undef _GLIBCXX_USE_STD_SPEC_FUNCS
 #include <cmath>
+
+#include <math.h>
 
 #if defined(__GLIBC__) && !defined(SHIM_REAL_THREADS)
 #define SHIM_THREAD_LOCAL

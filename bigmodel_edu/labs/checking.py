@@ -19,10 +19,7 @@ import numpy as np
 
 from bigmodel_edu.errors import BookError
 from bigmodel_edu.labs import store
-from bigmodel_edu.labs.comparing import describe
-from bigmodel_edu.labs.display import in_kernel, say
-from bigmodel_edu.labs.exercise import Case, Exercise
-from bigmodel_edu.labs.judging import (
+from bigmodel_edu.labs.attempts import (
     Attempt,
     Failure,
     call_in_words,
@@ -35,6 +32,9 @@ from bigmodel_edu.labs.judging import (
     run,
     signature_of,
 )
+from bigmodel_edu.labs.differences import describe
+from bigmodel_edu.labs.display import in_kernel, say
+from bigmodel_edu.labs.exercise import Case, Exercise
 from bigmodel_edu.labs.results import FAILED, NOT_ATTEMPTED, PASSED, CheckFailed, CheckResult
 
 LOG_VARIABLE = "BIGMODEL_CHECK_LOG"

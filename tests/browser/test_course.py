@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from bigmodel_edu.labs.course import pages
-from bigmodel_edu.labs.course.grades import PARTLY, STOPPED, Grade
-from bigmodel_edu.labs.course.settings import Course, new_course
+from bigmodel_edu.course import pages
+from bigmodel_edu.course.grades import PARTLY, STOPPED, Grade
+from bigmodel_edu.course.settings import Course, new_course
 
 pytestmark = pytest.mark.browser
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from bigmodel_edu.catalogue import written_chapters
+
 SITE = Path(__file__).parents[2] / "_build" / "html"
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
@@ -63,6 +65,20 @@ def test_every_page_is_complete_and_fits(browser: Browser, address: str, width: 
             found.append(f"{name} scrolls sideways")
     page.close()
     assert found == []
+
+
+@pytest.mark.parametrize("chapter", written_chapters(), ids=lambda chapter: chapter.slug)
+def test_a_chapter_has_its_number_in_the_book(browser: Browser, address: str, chapter):
+    page = browser.new_page()
+    page.goto(f"{address}/chapters/{chapter.notebook}.html")
+    title = f"{chapter.number}. {chapter.title}"
+    assert page.locator(".bd-article h1").inner_text().startswith(title)
+    assert page.locator(".bd-sidebar-primary .current.active").last.inner_text() == title
+    numbers = page.locator(".bd-article .exercise > .admonition-title .caption-number")
+    assert {n.strip().split(".")[0] for n in numbers.all_inner_texts()} == {
+        f"Exercise {chapter.number}"
+    }
+    page.close()
 
 
 def test_search_finds_a_term_of_the_book(browser: Browser, address: str):

@@ -8,7 +8,12 @@ import pytest
 from bigmodel_edu.cuda import nvrtc
 from bigmodel_edu.cuda.kernels import KernelError, kernel_source
 
-KERNEL_FILES = sorted(Path(nvrtc.__file__).parents[1].glob("*/kernels.cu"))
+KERNEL_FILES = sorted(Path(nvrtc.__file__).parents[1].glob("*/**/*.cu"))
+
+
+def name_of(path: Path) -> str:
+    """Return "lstm-gru" for lstm/cupy_impl/gru.cu."""
+    return f"{path.parents[1].name}-{path.stem}"
 
 
 @pytest.fixture
@@ -20,7 +25,7 @@ def compiler():
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize("real", ["float", "double"])
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("path", KERNEL_FILES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", KERNEL_FILES, ids=name_of)
 def test_kernels_compile_to_machine_code(path, arch, real):
     cubin = nvrtc.compile_cubin(kernel_source(path), arch, real)
     assert cubin.startswith(b"\x7fELF")

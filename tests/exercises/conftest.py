@@ -1,20 +1,24 @@
 """Every exercise, and its answer from the solutions."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
 
 from bigmodel_edu import catalogue
+from bigmodel_edu.course import answers
 from bigmodel_edu.labs import Case, Exercise
-from bigmodel_edu.labs.course import answers
 
 BOOK = Path(__file__).parents[2]
 PROJECT_POINTS = 5
 """Who gives five points asks for a trained model, which takes seconds and not microseconds."""
 PROJECT_SHARE = 400
 """A project gets one seed where other exercises get so many."""
+ENOUGH_SEEDS = 100
+"""So many seeds an exercise gets, however long they take."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -45,6 +49,21 @@ def seeds(exercise: Exercise, is_project: bool, pytestconfig: pytest.Config) -> 
     """The seeds that this run is about: see `--seeds` and `--first-seed`."""
     count, first = pytestconfig.getoption("seeds"), pytestconfig.getoption("first_seed")
     return range(first, first + (-(-count // PROJECT_SHARE) if is_project else count))
+
+
+@pytest.fixture
+def in_time(pytestconfig: pytest.Config):
+    """Return `in_time(seeds)`: as many of them as fit into `--seconds`, though a hundred."""
+    seconds = pytestconfig.getoption("seconds")
+
+    def in_time(seeds: range) -> Iterator[int]:
+        end = process_time() + seconds
+        for n, seed in enumerate(seeds):
+            if n >= ENOUGH_SEEDS and process_time() > end:
+                return
+            yield seed
+
+    return in_time
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from bigmodel_edu import catalogue
+from bigmodel_edu.course import wire
 from bigmodel_edu.labs import Case, CheckFailed, Exercise, check
-from bigmodel_edu.labs.comparing import changed
-from bigmodel_edu.labs.course import wire
+from bigmodel_edu.labs.differences import changed
 
 EXERCISES = list(catalogue.exercises().values())
 PACKAGE = Path(catalogue.__file__).parent

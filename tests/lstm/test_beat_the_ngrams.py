@@ -5,7 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from bigmodel_edu.lstm.exercises import BEAT_THE_NGRAMS, _plain_ngrams, judge_predictor
+from bigmodel_edu.lstm.exercises.beat_the_ngrams import (
+    BEAT_THE_NGRAMS,
+    _plain_ngrams,
+    judge_predictor,
+)
 
 
 @pytest.fixture(scope="module")

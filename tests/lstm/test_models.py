@@ -1,20 +1,12 @@
-"""The two models, truncated backpropagation, initialisation, and training on tokens."""
+"""The classifier: padding, tokens it does not know, dropout, and training beside PyTorch."""
 
 import numpy as np
 import pytest
 import torch
 
-from bigmodel_edu.errors import HyperparameterError, LengthError, ShapeError, TokenError
+from bigmodel_edu.errors import LengthError, ShapeError, TokenError
 from bigmodel_edu.lstm import torch_impl
-from bigmodel_edu.lstm.reference import (
-    LanguageModel,
-    SequenceClassifier,
-    lengths_of,
-    orthogonal,
-    orthogonal_from,
-    truncated_bptt,
-    window_gradients,
-)
+from bigmodel_edu.lstm.reference import LanguageModel, SequenceClassifier, lengths_of
 from bigmodel_edu.neural_nets import torch_impl as neural_nets_torch
 from bigmodel_edu.neural_nets.reference import Adam, Sequential
 from bigmodel_edu.neural_nets.training import Trainer, minibatches, predict
@@ -26,9 +18,6 @@ WRITER = LanguageModel(13, 7, 3)
 def padded(*rows):
     longest = max(map(len, rows))
     return np.array([[*row, *[0] * (longest - len(row))] for row in rows])
-
-
-# The classifier
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -114,71 +103,3 @@ def test_numpy_and_pytorch_train_the_same_classifier():
     )
     np.testing.assert_allclose(history.step_loss, losses, rtol=1e-10)
     assert predict(model, fitted, tokens).shape == (40,)
-
-
-# The writer
-
-
-def text(n_steps, batch=3, seed=0):
-    tokens = np.random.default_rng(seed).integers(0, 13, size=(batch, n_steps + 1))
-    return tokens[:, :-1], tokens[:, 1:]
-
-
-def test_a_window_as_long_as_the_text_is_backpropagation_through_time():
-    params = WRITER.init(np.random.default_rng(0))
-    tokens, targets = text(11)
-    loss, grads, states = truncated_bptt(WRITER, params, tokens, targets, window=11)
-    whole, full, finals = window_gradients(WRITER, params, tokens, targets)
-    assert loss == pytest.approx(whole)
-    for name, grad in full.items():
-        np.testing.assert_allclose(grads[name], grad, err_msg=name)
-    np.testing.assert_allclose(states, finals)
-
-
-@pytest.mark.parametrize("window", [1, 4, 5, 100])
-def test_truncation_changes_gradients_but_neither_loss_nor_states(window):
-    params = WRITER.init(np.random.default_rng(0))
-    tokens, targets = text(11)
-    loss, grads, states = truncated_bptt(WRITER, params, tokens, targets, window)
-    whole, full, finals = window_gradients(WRITER, params, tokens, targets)
-    assert loss == pytest.approx(whole)
-    np.testing.assert_allclose(states, finals, rtol=0, atol=1e-15)
-    differs = np.abs(grads["lstm.weight_hh_l0"] - full["lstm.weight_hh_l0"]).max() > 1e-6
-    assert differs == (window < 11)
-
-
-@pytest.mark.parametrize("window", [0, -1, 2.5])
-def test_a_window_has_a_step_or_more(window):
-    params = WRITER.init(np.random.default_rng(0))
-    with pytest.raises(HyperparameterError, match="window is"):
-        truncated_bptt(WRITER, params, *text(5), window)
-
-
-# Initialisation
-
-
-@pytest.mark.parametrize("shape", [(7, 7), (11, 3), (3, 11), (12, 3)])
-def test_orthogonal_weights_keep_lengths(shape):
-    w = orthogonal(np.random.default_rng(0), shape)
-    assert w.shape == shape
-    small = w.T @ w if shape[0] >= shape[1] else w @ w.T
-    np.testing.assert_allclose(small, np.eye(min(shape)), atol=1e-14)
-    scaled = orthogonal(np.random.default_rng(0), shape, gain=3.0)
-    np.testing.assert_allclose(scaled, 3 * w)
-
-
-def test_the_diagonal_of_r_is_positive():
-    a = np.random.default_rng(0).normal(size=(7, 5))
-    assert (np.diag(orthogonal_from(a).T @ a) > 0).all()
-
-
-def test_orthogonal_weights_have_no_favourite_direction():
-    """Without the signs, the first element of Q would be negative in every draw (LAPACK)."""
-    rng = np.random.default_rng(0)
-    first = [orthogonal(rng, (3, 3))[0, 0] for _ in range(400)]
-    assert abs(np.mean(first)) < 0.1
-
-
-def test_a_weight_has_two_axes():
-    with pytest.raises(ShapeError, match=r"shape is \(3,\), expected two axes"):
-        orthogonal(np.random.default_rng(0), (3,))
