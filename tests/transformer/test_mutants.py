@@ -11,8 +11,8 @@ from bigmodel_edu import catalogue
 LINES = [
     # attention
     ("attention.py", "return 1 / sqrt(q.shape[-1]) if", "return 1 / q.shape[-1] if", "attention"),
-    ("attention.py", "        ds = ds * self.scale_of(q)\n", "", "attention"),
-    ("attention.py", "dq = product(ds, k)", "dq = product(ds * self.scale_of(q), k)", "attention"),
+    ("attention.py", "dq = product(ds, k) * scale", "dq = product(ds, k)", "attention"),
+    ("attention.py", "@ fold(q, kv_heads) * scale", "@ fold(q, kv_heads)", "attention"),
     ("attention.py", "ds = p * (dp - (dp * p)", "ds = p * (dp - 0 * (dp * p)", "attention"),
     ("attention.py", "ds = p * (dp - (dp * p)", "ds = (dp - (dp * p)", "attention"),
     ("attention.py", "(dp * p).sum(axis=-1,", "(dp * p).sum(axis=-2,", "attention"),
@@ -180,27 +180,36 @@ LINES = [
 ]
 TWINS = [
     (
+        "attention.py",
         "mask = seen if mask is None else mask & seen",
         "mask = mask if mask is not None else seen",
         "decoder_layer",
     ),
-    ("angle.sin().to(x.dtype)", "angle.cos().to(x.dtype)", "rotary_positions"),
+    ("positions.py", "angle.sin().to(x.dtype)", "angle.cos().to(x.dtype)", "rotary_positions"),
     (
+        "feed_forward.py",
         "F.silu(self.gate_proj(x)) * self.up_proj(x)",
         "F.silu(self.up_proj(x)) * self.gate_proj(x)",
         "swiglu",
     ),
     (
+        "transformer.py",
         "x = self.target_embedding(target) * sqrt(self.d_model)",
         "x = self.target_embedding(target)",
         "transformer",
     ),
     (
+        "transformer.py",
         "return F.linear(x, self.target_embedding.weight)",
         "return F.linear(x, self.target_embedding.weight.detach())",
         "transformer",
     ),
-    ("return x if self.norm is None else self.norm(x)", "return x", "transformer_pre_norm"),
+    (
+        "transformer.py",
+        "return x if self.norm is None else self.norm(x)",
+        "return x",
+        "transformer_pre_norm",
+    ),
 ]
 
 
@@ -215,7 +224,7 @@ def test_a_slip_in_the_reference_is_caught(file, line, slip, name, break_line, c
         assert caught_by(component(name))
 
 
-@pytest.mark.parametrize(("line", "slip", "name"), TWINS)
-def test_a_slip_in_the_twin_is_caught(line, slip, name, break_line, caught_by):
-    break_line("transformer", "torch_impl.py", line, slip)
+@pytest.mark.parametrize(("file", "line", "slip", "name"), TWINS)
+def test_a_slip_in_the_twin_is_caught(file, line, slip, name, break_line, caught_by):
+    break_line("transformer", f"torch_impl/{file}", line, slip)
     assert "torch" in caught_by(component(name))

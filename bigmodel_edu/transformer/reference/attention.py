@@ -98,9 +98,9 @@ class ScaledDotProductAttention(Layer):
         # p = softmax(s):  ds = p ⊙ (dp - ⟨dp, p⟩)
         ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
         # s = q kᵀ / √d:  dq = ds k / √d,  dk = dsᵀ q / √d
-        ds = ds * self.scale_of(q)
-        dq = product(ds, k)
-        dk = fold(ds, kv_heads).swapaxes(-1, -2) @ fold(q, kv_heads)
+        scale = self.scale_of(q)
+        dq = product(ds, k) * scale
+        dk = fold(ds, kv_heads).swapaxes(-1, -2) @ fold(q, kv_heads) * scale
         return (dq, dk, dv), {}
 
     def weights(self, q: Array, k: Array, *, mask: Array | None = None) -> Array:
