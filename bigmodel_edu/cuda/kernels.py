@@ -21,6 +21,7 @@ from bigmodel_edu.layer import Array
 # Threads per block, in every launch and, by the option -DTHREADS, in every kernel: enough to hide
 # the time a warp waits for memory, few enough that a row of a hundred elements keeps them busy.
 THREADS = 128
+COLUMNS_PER_BLOCK = 32  # of a kernel whose warps share the rows of a matrix: WARP in common.cuh
 
 INCLUDE = re.compile(r'#include "(?P<file>\w+\.cuh)"')
 REALS = {"float32": "float", "float64": "double"}  # NumPy's name of the dtype: C's
@@ -38,6 +39,12 @@ def compiler_options(real: str) -> tuple[str, ...]:
 def blocks_for(n: int, per_block: int = THREADS) -> int:
     """Return how many blocks cover n elements, ⌈n / per_block⌉."""
     return -(-n // per_block)
+
+
+def rows_and_columns(x: Array) -> tuple[int, int]:
+    """Return the sizes of x (..., C) seen as a matrix: the product of the others, and C."""
+    columns = x.shape[-1]
+    return x.size // columns, columns
 
 
 def kernel_source(path: Path) -> str:

@@ -19,9 +19,9 @@ from bigmodel_edu.knowledge_graph import reference
 from bigmodel_edu.lstm.reference import scatter_add
 from bigmodel_edu.parity import TOLERANCE, ParityError, compare
 
-KERNELS = Path(reference.__file__).parents[1] / "kernels.cu"
+KERNELS = Path(reference.__file__).parents[1] / "cupy_impl" / "matching.cu"
 WARPS, STEP = 4, 32  # of 32 threads in a block of 128; rows that are added up at one time
-MEASURES = {  # in kernels.cu, and the matchings that are made of them
+MEASURES = {  # in matching.cu, and the matchings that are made of them
     "product": "DotProduct",
     "manhattan": "ManhattanDistance",
     "euclidean": "EuclideanDistance",

@@ -8,7 +8,6 @@ import pytest
 from bigmodel_edu.errors import BookError, DTypeError, IdError, LabelError, ShapeError
 from bigmodel_edu.knowledge_graph.reference import (
     FactIndex,
-    Popularity,
     adjusted_mean_rank_index,
     evaluate,
     rank_metrics,
@@ -211,32 +210,3 @@ def test_evaluation_is_fast():
     began = time.process_time()
     evaluate(lambda s, r: scores[: len(s)], facts[:313], FactIndex(facts, 40_943, 11))
     assert time.process_time() - began < 3
-
-
-# Popularity
-
-
-def test_popularity_counts_answers_of_the_relation():
-    facts = np.array([[0, 0, 2], [1, 0, 2], [1, 0, 3], [2, 1, 3]])
-    baseline = Popularity.of(facts, 5, 2)
-    scores = baseline(np.array([4, 0, 0, 0]), np.array([0, 1, 2, 3]))
-    np.testing.assert_array_equal(
-        scores, [[0, 0, 2, 1, 0], [0, 0, 0, 1, 0], [1, 2, 0, 0, 0], [0, 0, 1, 0, 0]]
-    )
-
-
-def test_degree_breaks_ties_and_no_more():
-    facts = np.array([[0, 0, 2], [1, 0, 3], [3, 1, 4], [3, 1, 0], [1, 0, 2]])
-    plain = Popularity.of(facts, 6, 2)(np.array([0]), np.array([0]))[0]
-    by_degree = Popularity.of(facts, 6, 2, by_degree=True)(np.array([0]), np.array([0]))[0]
-    np.testing.assert_array_equal(plain, [0, 0, 2, 1, 0, 0])
-    assert list(np.argsort(-by_degree)[:2]) == [2, 3]
-    assert by_degree[0] == by_degree[1] > by_degree[4] > by_degree[5] == 0
-    np.testing.assert_array_equal(np.floor(by_degree), plain)
-
-
-def test_popularity_can_be_evaluated():
-    baseline = Popularity.of(FACTS, E, R)
-    assert evaluate(baseline, QUESTIONS, INDEX).adjusted_mean_rank_index() > 0
-    with pytest.raises(IdError, match="relation from 0 to 2"):
-        baseline(np.array([0]), np.array([6]))

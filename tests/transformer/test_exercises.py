@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bigmodel_edu.transformer.exercises import _TRAPS, BOS, EOS, _beam_cases, beam_search
+from bigmodel_edu.transformer.exercises.decoding import _TRAPS, BOS, EOS, _beam_cases, beam_search
 from bigmodel_edu.transformer.given import ENOUGH, ToyLanguage
 
 BEST = {

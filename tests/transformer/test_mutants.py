@@ -168,27 +168,36 @@ LINES = [
 ]
 TWINS = [
     (
+        "attention.py",
         "mask = seen if mask is None else mask & seen",
         "mask = mask if mask is not None else seen",
         "decoder_layer",
     ),
-    ("angle.sin().to(x.dtype)", "angle.cos().to(x.dtype)", "rotary_positions"),
+    ("positions.py", "angle.sin().to(x.dtype)", "angle.cos().to(x.dtype)", "rotary_positions"),
     (
+        "feed_forward.py",
         "F.silu(self.gate_proj(x)) * self.up_proj(x)",
         "F.silu(self.up_proj(x)) * self.gate_proj(x)",
         "swiglu",
     ),
     (
+        "transformer.py",
         "x = self.target_embedding(target) * sqrt(self.d_model)",
         "x = self.target_embedding(target)",
         "transformer",
     ),
     (
+        "transformer.py",
         "return F.linear(x, self.target_embedding.weight)",
         "return F.linear(x, self.target_embedding.weight.detach())",
         "transformer",
     ),
-    ("return x if self.norm is None else self.norm(x)", "return x", "transformer_pre_norm"),
+    (
+        "transformer.py",
+        "return x if self.norm is None else self.norm(x)",
+        "return x",
+        "transformer_pre_norm",
+    ),
 ]
 
 
@@ -203,7 +212,7 @@ def test_a_slip_in_the_reference_is_caught(file, line, slip, name, break_line, c
         assert caught_by(component(name))
 
 
-@pytest.mark.parametrize(("line", "slip", "name"), TWINS)
-def test_a_slip_in_the_twin_is_caught(line, slip, name, break_line, caught_by):
-    break_line("transformer", "torch_impl.py", line, slip)
+@pytest.mark.parametrize(("file", "line", "slip", "name"), TWINS)
+def test_a_slip_in_the_twin_is_caught(file, line, slip, name, break_line, caught_by):
+    break_line("transformer", f"torch_impl/{file}", line, slip)
     assert "torch" in caught_by(component(name))

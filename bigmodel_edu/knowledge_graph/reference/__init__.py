@@ -1,65 +1,37 @@
 """The NumPy reference of chapter 8, written to be read beside the equations."""
 
-from .baselines import Popularity
-from .facts import FactIndex
-from .losses import LogisticLoss, MarginLoss, SelfAdversarialLoss
-from .matching import ComplexDistance, DotProduct, EuclideanDistance, ManhattanDistance, Matching
-from .models import ComplEx, DistMult, EmbeddingModel, RotatE, TransE
-from .penalties import FactorPenalty
-from .queries import path_scores, two_hop_answers, two_hop_scores
-from .ranking import (
-    Evaluation,
-    RankMetrics,
-    Ranks,
-    ScoreFunction,
-    adjusted_mean_rank_index,
-    evaluate,
-    rank_metrics,
-    ranks,
-)
-from .rgcn import RGCN
-from .rules import Rule, RuleModel, mine_rules
-from .sampling import (
-    bernoulli_head_probability,
-    bernoulli_questions,
-    filtered_negatives,
-    uniform_negatives,
-)
-
-__all__ = [
-    "RGCN",
-    "ComplEx",
-    "ComplexDistance",
-    "DistMult",
-    "DotProduct",
-    "EmbeddingModel",
-    "EuclideanDistance",
-    "Evaluation",
-    "FactIndex",
-    "FactorPenalty",
-    "LogisticLoss",
-    "ManhattanDistance",
-    "MarginLoss",
-    "Matching",
-    "Popularity",
-    "RankMetrics",
-    "Ranks",
-    "RotatE",
-    "Rule",
-    "RuleModel",
-    "ScoreFunction",
-    "SelfAdversarialLoss",
-    "TransE",
-    "adjusted_mean_rank_index",
-    "bernoulli_head_probability",
-    "bernoulli_questions",
-    "evaluate",
-    "filtered_negatives",
-    "mine_rules",
-    "path_scores",
-    "rank_metrics",
-    "ranks",
-    "two_hop_answers",
-    "two_hop_scores",
-    "uniform_negatives",
-]
+from .baselines import Popularity as Popularity
+from .facts import FactIndex as FactIndex
+from .losses import LogisticLoss as LogisticLoss
+from .losses import MarginLoss as MarginLoss
+from .losses import SelfAdversarialLoss as SelfAdversarialLoss
+from .matching import ComplexDistance as ComplexDistance
+from .matching import DotProduct as DotProduct
+from .matching import EuclideanDistance as EuclideanDistance
+from .matching import ManhattanDistance as ManhattanDistance
+from .matching import Matching as Matching
+from .models import ComplEx as ComplEx
+from .models import DistMult as DistMult
+from .models import EmbeddingModel as EmbeddingModel
+from .models import RotatE as RotatE
+from .models import TransE as TransE
+from .penalties import FactorPenalty as FactorPenalty
+from .queries import path_scores as path_scores
+from .queries import two_hop_answers as two_hop_answers
+from .queries import two_hop_scores as two_hop_scores
+from .ranking import Evaluation as Evaluation
+from .ranking import RankMetrics as RankMetrics
+from .ranking import Ranks as Ranks
+from .ranking import ScoreFunction as ScoreFunction
+from .ranking import adjusted_mean_rank_index as adjusted_mean_rank_index
+from .ranking import evaluate as evaluate
+from .ranking import rank_metrics as rank_metrics
+from .ranking import ranks as ranks
+from .rgcn import RGCN as RGCN
+from .rules import Rule as Rule
+from .rules import RuleModel as RuleModel
+from .rules import mine_rules as mine_rules
+from .sampling import bernoulli_head_probability as bernoulli_head_probability
+from .sampling import bernoulli_questions as bernoulli_questions
+from .sampling import filtered_negatives as filtered_negatives
+from .sampling import uniform_negatives as uniform_negatives

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import cupy as cp
 
-from bigmodel_edu.cuda.kernels import blocks_for, load_kernels
+from bigmodel_edu.cuda.kernels import COLUMNS_PER_BLOCK, blocks_for, load_kernels
 from bigmodel_edu.layer import Array, Cache, Gradients, Params, expect_shape, expect_tokens
 
 from .. import reference
 
 KERNELS = load_kernels(Path(__file__).with_suffix(".cu"), cp)
-COLUMNS_PER_BLOCK = 32  # WARP in common.cuh
 NO_PADDING = -1  # no token has this number
 
 

@@ -1,56 +1,41 @@
 """The NumPy reference of chapter 1, written to be read beside the equations."""
 
-from .activations import GELU, ReLU, Sigmoid, Softmax, Tanh, log_softmax, sigmoid, softmax
-from .composition import Sequential, mlp
-from .dropout import Dropout
-from .initialization import he_normal, he_uniform, xavier_normal, xavier_uniform
-from .linear import Linear
-from .losses import BinaryCrossEntropyWithLogits, CrossEntropy, MeanSquaredError
-from .metrics import accuracy, confusion_matrix, f1_score, precision, recall, roc_auc
-from .normalization import BatchNorm1d, LayerNorm
-from .optimizers import SGD, Adam, AdamW, Optimizer
-from .regularization import L1Penalty, L2Penalty, clip_gradients_by_norm
-from .schedules import ConstantSchedule, CosineSchedule, StepSchedule, WarmUp
-from .splitting import k_fold
-
-__all__ = [
-    "GELU",
-    "SGD",
-    "Adam",
-    "AdamW",
-    "BatchNorm1d",
-    "BinaryCrossEntropyWithLogits",
-    "ConstantSchedule",
-    "CosineSchedule",
-    "CrossEntropy",
-    "Dropout",
-    "L1Penalty",
-    "L2Penalty",
-    "LayerNorm",
-    "Linear",
-    "MeanSquaredError",
-    "Optimizer",
-    "ReLU",
-    "Sequential",
-    "Sigmoid",
-    "Softmax",
-    "StepSchedule",
-    "Tanh",
-    "WarmUp",
-    "accuracy",
-    "clip_gradients_by_norm",
-    "confusion_matrix",
-    "f1_score",
-    "he_normal",
-    "he_uniform",
-    "k_fold",
-    "log_softmax",
-    "mlp",
-    "precision",
-    "recall",
-    "roc_auc",
-    "sigmoid",
-    "softmax",
-    "xavier_normal",
-    "xavier_uniform",
-]
+from .activations import GELU as GELU
+from .activations import ReLU as ReLU
+from .activations import Sigmoid as Sigmoid
+from .activations import Softmax as Softmax
+from .activations import Tanh as Tanh
+from .activations import log_softmax as log_softmax
+from .activations import sigmoid as sigmoid
+from .activations import softmax as softmax
+from .composition import Sequential as Sequential
+from .composition import mlp as mlp
+from .dropout import Dropout as Dropout
+from .initialization import he_normal as he_normal
+from .initialization import he_uniform as he_uniform
+from .initialization import xavier_normal as xavier_normal
+from .initialization import xavier_uniform as xavier_uniform
+from .linear import Linear as Linear
+from .losses import BinaryCrossEntropyWithLogits as BinaryCrossEntropyWithLogits
+from .losses import CrossEntropy as CrossEntropy
+from .losses import MeanSquaredError as MeanSquaredError
+from .metrics import accuracy as accuracy
+from .metrics import confusion_matrix as confusion_matrix
+from .metrics import f1_score as f1_score
+from .metrics import precision as precision
+from .metrics import recall as recall
+from .metrics import roc_auc as roc_auc
+from .normalization import BatchNorm1d as BatchNorm1d
+from .normalization import LayerNorm as LayerNorm
+from .optimizers import SGD as SGD
+from .optimizers import Adam as Adam
+from .optimizers import AdamW as AdamW
+from .optimizers import Optimizer as Optimizer
+from .regularization import L1Penalty as L1Penalty
+from .regularization import L2Penalty as L2Penalty
+from .regularization import clip_gradients_by_norm as clip_gradients_by_norm
+from .schedules import ConstantSchedule as ConstantSchedule
+from .schedules import CosineSchedule as CosineSchedule
+from .schedules import StepSchedule as StepSchedule
+from .schedules import WarmUp as WarmUp
+from .splitting import k_fold as k_fold

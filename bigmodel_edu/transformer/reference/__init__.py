@@ -1,63 +1,37 @@
 """The NumPy reference of chapter 4, written to be read beside the equations."""
 
-from .attention import MultiHeadAttention, ScaledDotProductAttention, join_heads, split_heads
-from .cache import KeyValueCache
-from .costs import (
-    attention_bytes,
-    attention_flops,
-    kv_cache_bytes,
-    layer_flops,
-    layer_parameters,
-    lstm_flops,
-    matmul_flops,
-)
-from .decoder_block import DecoderBlock
-from .decoder_layer import DecoderLayer
-from .decoding import Hypothesis, beam_search, greedy_decode, length_penalty
-from .encoder_layer import EncoderLayer
-from .feed_forward import FeedForward, SwiGLU
-from .flash import FlashAttention, merge_tiles
-from .masks import causal_mask, combine, expect_mask, padding_mask
-from .normalization import RMSNorm
-from .positions import LearnedPositions, RotaryPositions, SinusoidalPositions
-from .residual import Residual
-from .schedules import InverseSquareRootWarmUp
-from .transformer import DecoderState, Transformer
-
-__all__ = [
-    "DecoderBlock",
-    "DecoderLayer",
-    "DecoderState",
-    "EncoderLayer",
-    "FeedForward",
-    "FlashAttention",
-    "Hypothesis",
-    "InverseSquareRootWarmUp",
-    "KeyValueCache",
-    "LearnedPositions",
-    "MultiHeadAttention",
-    "RMSNorm",
-    "Residual",
-    "RotaryPositions",
-    "ScaledDotProductAttention",
-    "SinusoidalPositions",
-    "SwiGLU",
-    "Transformer",
-    "attention_bytes",
-    "attention_flops",
-    "beam_search",
-    "causal_mask",
-    "combine",
-    "expect_mask",
-    "greedy_decode",
-    "join_heads",
-    "kv_cache_bytes",
-    "layer_flops",
-    "layer_parameters",
-    "length_penalty",
-    "lstm_flops",
-    "matmul_flops",
-    "merge_tiles",
-    "padding_mask",
-    "split_heads",
-]
+from .attention import MultiHeadAttention as MultiHeadAttention
+from .attention import ScaledDotProductAttention as ScaledDotProductAttention
+from .attention import join_heads as join_heads
+from .attention import split_heads as split_heads
+from .cache import KeyValueCache as KeyValueCache
+from .costs import attention_bytes as attention_bytes
+from .costs import attention_flops as attention_flops
+from .costs import kv_cache_bytes as kv_cache_bytes
+from .costs import layer_flops as layer_flops
+from .costs import layer_parameters as layer_parameters
+from .costs import lstm_flops as lstm_flops
+from .costs import matmul_flops as matmul_flops
+from .decoder_block import DecoderBlock as DecoderBlock
+from .decoder_layer import DecoderLayer as DecoderLayer
+from .decoding import Hypothesis as Hypothesis
+from .decoding import beam_search as beam_search
+from .decoding import greedy_decode as greedy_decode
+from .decoding import length_penalty as length_penalty
+from .encoder_layer import EncoderLayer as EncoderLayer
+from .feed_forward import FeedForward as FeedForward
+from .feed_forward import SwiGLU as SwiGLU
+from .flash import FlashAttention as FlashAttention
+from .flash import merge_tiles as merge_tiles
+from .masks import causal_mask as causal_mask
+from .masks import combine as combine
+from .masks import expect_mask as expect_mask
+from .masks import padding_mask as padding_mask
+from .normalization import RMSNorm as RMSNorm
+from .positions import LearnedPositions as LearnedPositions
+from .positions import RotaryPositions as RotaryPositions
+from .positions import SinusoidalPositions as SinusoidalPositions
+from .residual import Residual as Residual
+from .schedules import InverseSquareRootWarmUp as InverseSquareRootWarmUp
+from .transformer import DecoderState as DecoderState
+from .transformer import Transformer as Transformer
