@@ -360,11 +360,17 @@ def test_an_interrupted_training_resumes_to_the_same_numbers(kind, tmp_path, las
     assert len(checkpoints.all_in(tmp_path)) == 2
 
 
+def logged(folder):
+    training = adversarial(folder)
+    training.log = TextLog(Path(folder) / "log.csv")
+    return training
+
+
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 import test_loop
-test_loop.trained(test_loop.adversarial, sys.argv[1], on_step=lambda step: step == 8 and os.kill(
+test_loop.trained(test_loop.logged, sys.argv[1], on_step=lambda step: step == 8 and os.kill(
     os.getpid(), signal.SIGKILL))
 """
 
@@ -375,7 +381,9 @@ def test_a_killed_process_loses_at_most_the_steps_since_its_last_checkpoint(tmp_
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
     assert checkpoints.load(checkpoints.latest(tmp_path)).step == 5
-    same(trained(adversarial, tmp_path), trained(adversarial))
+    resumed, whole = trained(logged, tmp_path), trained(logged, tmp_path / "whole")
+    same(resumed, whole)
+    assert resumed.log.read() == whole.log.read()
 
 
 def test_another_training_in_the_folder_is_refused(tmp_path):
