@@ -61,8 +61,8 @@ def _train_reader(
 ) -> Predictor:
     import torch
 
+    from ..experiments.writing import streams
     from ..torch_impl import LanguageModel
-    from ..writing import streams
 
     inputs, targets = map(torch.from_numpy, streams(train, rows))
     starts = range(0, inputs.shape[1], window)

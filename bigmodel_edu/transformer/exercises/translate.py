@@ -43,9 +43,9 @@ def _train_translator(
     import torch
     import torch.nn.functional as F
 
+    from ..experiments.tokens import PADDING, Vocabulary, padded
+    from ..experiments.translating import greedy
     from ..torch_impl import Transformer
-    from ..translating import greedy
-    from ..translation import PADDING, Vocabulary, padded
 
     vocabulary = Vocabulary((), tuple(sorted(set("".join(sources + targets)))))
     longest = max(map(len, targets)) + 1  # the end
