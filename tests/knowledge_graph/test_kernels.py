@@ -5,21 +5,17 @@ query, one candidate and one number are among them. Models are put before the ju
 here are their parts by hand, and what only kernels can get wrong.
 """
 
-from collections import Counter
-from pathlib import Path
-
 import numpy as np
 import pytest
+from broken import each_kernel_slip, expect_caught, kernel_slips
 
 from bigmodel_edu.components import arrange
 from bigmodel_edu.cuda import on_cpu
-from bigmodel_edu.cuda.kernels import KernelError, kernel_source
 from bigmodel_edu.errors import BookError, DTypeError, ShapeError
 from bigmodel_edu.knowledge_graph import reference
 from bigmodel_edu.lstm.reference import scatter_add
-from bigmodel_edu.parity import TOLERANCE, ParityError, compare
+from bigmodel_edu.parity import TOLERANCE, compare
 
-KERNELS = Path(reference.__file__).parents[1] / "cupy_impl" / "matching.cu"
 WARPS, STEP = 4, 32  # of 32 threads in a block of 128; rows that are added up at one time
 MEASURES = {  # in matching.cu, and the matchings that are made of them
     "product": "DotProduct",
@@ -347,105 +343,13 @@ def test_a_mixture_of_dtypes_is_refused(twin, name):
         getattr(twin, name)().forward(np.ones((2, 6)), np.ones((3, 6), np.float32))
 
 
-# One wrong edit of the kernels each: (what must fail, right, wrong). In what all measures share,
-# judged by the Manhattan distance, whose gradients do not depend on its scores:
-STRUCTURE = [
-    ("scores of all", "query < queries && candidate < candidates", "candidate < candidates"),
-    ("scores of all", "query < queries && candidate < candidates", "query < queries"),
-    ("scores of all", "first_query = blockIdx.x / tiles * SCORES", "first_query = 0"),
-    ("scores of all", "first_candidate = blockIdx.x % tiles * SCORES", "first_candidate = 0"),
-    ("scores of all", "start += CHUNK", "start += 2 * CHUNK"),
-    ("scores of all", "sum[i][j] += Measure::term(", "sum[i][j] = Measure::term("),
-    ("scores of all", "exists = row < rows && i < Measure::numbers(width)", "exists = row < rows"),
-    ("gradients of all", "slice = blockIdx.x % slices", "slice = 0"),
-    ("gradients of all", "step += slices * STEP", "step += STEP"),
-    ("gradients of all", "row < rows && other < others ?", "row < rows ?"),
-    ("gradients of all", "if (row < rows && at < numbers)", "if (row < rows)"),
-    ("gradients of all", "if (row < rows && at < numbers)", "if (at < numbers)"),
-    ("gradients of all", "start = blockIdx.x / slices % chunks * NUMBERS", "start = 0"),
-    ("gradients of all", "sum[i][j] = sum[i][j] + weights", "sum[i][j] = weights"),
-    ("scores of chosen", "column_lane() == 0 && pair < pairs", "column_lane() == 0"),
-    ("scores of chosen", "owners[pair] * width", "owners[0] * width"),
-    ("scores of chosen", "b += partners[pair] * width", "b += owners[pair] * width"),
-    ("scores of chosen", "lane = 1; lane < COLUMN_LANES", "lane = 2; lane < COLUMN_LANES"),
-    ("scores of chosen", "i = column_lane(); i < Measure", "i = 0; i < Measure"),
-    ("gradients of chosen", "k = starts[row] + warp", "k = starts[row] + warp + 1"),
-    ("gradients of chosen", "k += WARPS", "k += 1"),
-    ("gradients of chosen", "pair = order[k]", "pair = k"),
-    ("gradients of chosen", "b + partners[pair]", "b + partners[k]"),
-    ("gradients of chosen", "w = 1; w < WARPS", "w = 2; w < WARPS"),
-    ("gradients of chosen", "if (warp == 0 && i < numbers)", "if (warp == 0)"),
-]
-# In a measure, judged by all that is made of it:
-OF_MEASURES = [
-    (
-        "product",
-        "real term(real a, real b) { return a * b; }",
-        "real term(real a, real b) { return a; }",
-    ),
-    ("product", "score(real sum) { return sum; }", "score(real sum) { return -sum; }"),
-    (
-        "product",
-        "real slope(real a, real b) { return b; }",
-        "real slope(real a, real b) { return a; }",
-    ),
-    ("product", "real score) { return dy; }", "real score) { return -dy; }"),
-    ("manhattan", "return fabs(a - b)", "return a - b"),
-    ("manhattan", "difference > 0 ? real(1)", "difference >= 0 ? real(1)"),
-    ("manhattan", "difference < 0 ? real(-1) : difference", "difference"),
-    ("euclidean", "return (a - b) * (a - b)", "return fabs(a - b)"),
-    ("euclidean", "return -sqrt(sum)", "return -sum"),
-    (
-        "euclidean",
-        "real slope(real a, real b) { return a - b; }",
-        "real slope(real a, real b) { return b - a; }",
-    ),
-    ("euclidean", "score == 0 ? real(0) : dy / score", "dy / score"),
-    ("modulus", "x.first * x.first + x.second * x.second", "x.first * x.first"),
-    ("modulus", "return {row[i], row[width / 2 + i]}", "return {row[i], row[i]}"),
-    ("modulus", "row[width / 2 + i] = x.second", "row[i] = x.second"),
-    (
-        "modulus",
-        "numbers(int64 width) { return width / 2; }",
-        "numbers(int64 width) { return width; }",
-    ),
-    ("modulus", "distance == 0 ? Pair{0, 0} : (1 / distance)", "(1 / distance)"),
-    ("modulus", "a.second - b.second", "a.second + b.second"),
-    ("modulus", "factor * x.second", "x.second"),
-]
-# In what both kernels of all candidates share, so that it needs a compilation of its own:
-SHARED_BY_ALL = [("scores of all", "row = first + k / COLUMNS", "row = k / COLUMNS")]
-MUTANTS = STRUCTURE + OF_MEASURES + SHARED_BY_ALL
+# Kernels broken on purpose: the tables stand in mutants.py
 
 
-def packed(mutants):
-    """Return the mutants in few rounds, a compilation each, with one of a kind at most."""
-    rounds: dict[int, list[tuple[str, str, str]]] = {}
-    seen: Counter[str] = Counter()
-    for mutant in mutants:
-        rounds.setdefault(seen[mutant[0]], []).append(mutant)
-        seen[mutant[0]] += 1
-    return list(rounds.values())
-
-
-ROUNDS = packed(STRUCTURE) + packed(OF_MEASURES) + packed(SHARED_BY_ALL)
-
-
-@pytest.mark.parametrize(
-    ("mutant", "together"),
-    [
-        pytest.param(mutant, tuple(together), id=f"{mutant[0]}: {mutant[1]} → {mutant[2]}")
-        for together in ROUNDS
-        for mutant in together
-    ],
-)
+@each_kernel_slip("knowledge_graph")
 @pytest.mark.usefixtures("twin")
-def test_a_broken_kernel_is_caught(mutant, together, broken_twin):
-    kind, right, _ = mutant
-    assert kernel_source(KERNELS).count(right) == 1
-    broken = broken_twin("knowledge_graph", tuple((right, wrong) for _, right, wrong in together))
-    with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
-        search(kind, broken)
+def test_a_broken_kernel_is_caught(slip, together, broken_twin):
+    expect_caught("knowledge_graph", slip, together, broken_twin, search)
 
 
 def search(kind, module):
@@ -471,7 +375,9 @@ def search(kind, module):
     compare(actual, expected, TOLERANCE["float64"], partial=True)
 
 
-@pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, *_ in MUTANTS))
+@pytest.mark.parametrize(
+    "kind", dict.fromkeys(kind for kind, *_ in kernel_slips("knowledge_graph"))
+)
 def test_the_search_for_mutants_finds_nothing_in_the_right_kernels(twin, kind):
     search(kind, twin)
 
@@ -480,4 +386,4 @@ def test_everything_has_mutants():
     kinds = {
         f"{what} of {which}" for what in ("scores", "gradients") for which in ("all", "chosen")
     }
-    assert {kind for kind, *_ in MUTANTS} == kinds | MEASURES.keys()
+    assert {kind for kind, *_ in kernel_slips("knowledge_graph")} == kinds | MEASURES.keys()

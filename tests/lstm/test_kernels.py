@@ -4,22 +4,19 @@ Sizes are primes, some longer than a block of 128 threads; one row and one colum
 Sequences, stacks and models are put before the judges as components; here are the parts by hand.
 """
 
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from broken import each_kernel_slip, expect_caught, kernel_slips
 
 from bigmodel_edu.components import arrange, as_returned, as_tuple
 from bigmodel_edu.cuda import on_cpu
-from bigmodel_edu.cuda.kernels import KernelError
 from bigmodel_edu.errors import BookError, DTypeError, ShapeError
 from bigmodel_edu.lstm import reference
-from bigmodel_edu.parity import TOLERANCE, ParityError, compare
+from bigmodel_edu.parity import TOLERANCE, compare
 
-KERNELS = sorted(Path(reference.__file__).parents[1].glob("cupy_impl/*.cu*"))
 SHAPES = [(3, 7), (5, 293), (131, 3), (1, 151), (7, 1), (1, 1)]
 INPUT, VOCABULARY, TOKENS = 2, 7, 11
 WARPS = 4  # of 32 threads in a block of 128
@@ -251,67 +248,14 @@ def test_the_twin_refuses_what_the_reference_refuses(twin, build, inputs):
     assert str(actual.value) == str(expected.value)
 
 
-# One wrong edit of the kernels each: (component that must fail, right, wrong).
-MUTANTS = [
-    ("rnn_cell", "if (at < n) new_h[at] = tanh(", "new_h[at] = tanh("),
-    ("rnn_cell", "tanh(a[at] + u[at] + bias", "tanh(a[at] + bias"),
-    ("rnn_cell", "bias[at % units]", "bias[0]"),
-    ("lstm_cell", "if (at >= n) return;\n    const int64 unit", "const int64 unit"),
-    ("lstm_cell", "i = sigmoid(a[first] + u[first] + bias[unit])", "i = sigmoid(a[first])"),
-    ("lstm_cell", "f = sigmoid(a[first + units]", "f = tanh(a[first + units]"),
-    ("lstm_cell", "f * c[at] + i * g", "f * c[at] + g"),
-    ("lstm_cell", "new_h[at] = o * tanh(memory)", "new_h[at] = o * memory"),
-    ("lstm_cell", "s = d_new_c[at] + ", "s = "),
-    ("lstm_cell", "dz[first + units] = s * c[at] * f", "dz[first + units] = s * f"),
-    ("lstm_cell", "d_new_h[at] * shown * o * (1 - o)", "s * shown * o * (1 - o)"),
-    ("lstm_cell", "dc[at] = s * f", "dc[at] = s"),
-    ("gru_cell", "int64 from = row * 3 * units", "int64 from = row * 4 * units"),
-    ("gru_cell", "v = u[from + 2 * units] + bias[unit + 2 * units]", "v = u[from + 2 * units]"),
-    ("gru_cell", "tanh(a[from + 2 * units] + r * v)", "tanh(a[from + 2 * units] + v)"),
-    ("gru_cell", "n + z * (h[at] - n)", "h[at] + z * (n - h[at])"),
-    ("gru_cell", "d_new_h[at] * (1 - z) * (1 - n * n)", "d_new_h[at] * (1 - n * n)"),
-    ("gru_cell", "da_n * v * r * (1 - r)", "da_n * r * (1 - r)"),
-    ("gru_cell", "(h[at] - n) * z * (1 - z)", "h[at] * z * (1 - z)"),
-    ("gru_cell", "du[to + 2 * units] = da_n * r", "du[to + 2 * units] = da_n"),
-    ("gru_cell", "dh[at] = d_new_h[at] * z", "dh[at] = d_new_h[at]"),
-    ("embedding", "* columns + i % columns]", "* columns]"),
-    ("embedding", "k = starts[token] + warp", "k = starts[token] + warp + 1"),
-    ("embedding", "k += WARPS", "k += 1"),
-    ("embedding", "dy[order[k] * columns + c]", "dy[k * columns + c]"),
-    ("embedding", "other = 1; other < WARPS", "other = 2; other < WARPS"),
-    ("embedding", "if (warp == 0 && c < columns) {", "if (warp == 0) {"),
-    ("padded_embedding", "c < columns && token != padding", "c < columns"),
-]
-# In code that several kernels share, so that it needs a compilation of its own.
-SHARED_MUTANTS = [("lstm_cell", "(1 + tanh(real(0.5) * z))", "(1 + tanh(z))")]
+# Kernels broken on purpose: the tables stand in mutants.py
 
 
-def rounds() -> list[list[tuple[str, str, str]]]:
-    """Pack the mutants into few compilations, each with one mutant of a component at most."""
-    packed: dict[int, list[tuple[str, str, str]]] = {}
-    seen: Counter[str] = Counter()
-    for mutant in MUTANTS:
-        component = mutant[0].removeprefix("padded_")  # both embeddings are one kernel
-        packed.setdefault(seen[component], []).append(mutant)
-        seen[component] += 1
-    return [*packed.values(), *([mutant] for mutant in SHARED_MUTANTS)]
-
-
-@pytest.mark.parametrize(
-    ("mutant", "together"),
-    [
-        pytest.param(mutant, tuple(together), id=f"{mutant[0]}: {mutant[1]} → {mutant[2]}")
-        for together in rounds()
-        for mutant in together
-    ],
-)
+# both embeddings are one kernel
+@each_kernel_slip("lstm", kernel_of=lambda name: name.removeprefix("padded_"))
 @pytest.mark.usefixtures("twin")
-def test_a_broken_kernel_is_caught(mutant, together, broken_twin):
-    name, right, _ = mutant
-    assert sum(path.read_text(encoding="utf-8").count(right) for path in KERNELS) == 1
-    broken = broken_twin("lstm", tuple((right, wrong) for _, right, wrong in together))
-    with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
-        search(name, broken)
+def test_a_broken_kernel_is_caught(slip, together, broken_twin):
+    expect_caught("lstm", slip, together, broken_twin, search)
 
 
 def search(name, module):
@@ -326,4 +270,4 @@ def test_the_search_for_mutants_finds_nothing_in_the_right_kernels(twin, name):
 
 
 def test_every_component_has_mutants():
-    assert {name for name, _, _ in MUTANTS} == LAYERS.keys()
+    assert {name for name, *_ in kernel_slips("lstm")} == LAYERS.keys()

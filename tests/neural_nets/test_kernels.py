@@ -3,22 +3,19 @@
 Sizes are primes, some longer than a block of 128 threads; one row and one column are among them.
 """
 
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from broken import each_kernel_slip, expect_caught, kernel_slips
 
 from bigmodel_edu.components import arrange
 from bigmodel_edu.cuda import on_cpu
-from bigmodel_edu.cuda.kernels import KernelError, kernel_source
 from bigmodel_edu.errors import BookError, DTypeError, ShapeError
 from bigmodel_edu.neural_nets import reference
-from bigmodel_edu.parity import TOLERANCE, ParityError, compare
+from bigmodel_edu.parity import TOLERANCE, compare
 
-KERNELS = sorted(Path(reference.__file__).parents[1].glob("cupy_impl/*.cu"))
 SHAPES = [(3, 7), (5, 293), (131, 3), (1, 151), (7, 1), (1, 1)]
 LAYERS: dict[str, Callable[[Any, int], Any]] = {
     "sigmoid": lambda module, columns: module.Sigmoid(),
@@ -202,91 +199,14 @@ def test_cross_entropy_of_impossible_classes_and_of_ignored_rows_without_numbers
     compare(results[1], results[0], TOLERANCE["float64"])
 
 
-# One wrong edit of the kernels each: (component that must fail, right, wrong).
-MUTANTS = [
-    ("sigmoid", "(1 + tanh(real(0.5) * x[i]))", "(1 + tanh(x[i]))"),
-    ("sigmoid", "dy[i] * y[i] * (1 - y[i])", "dy[i] * (1 - y[i])"),
-    ("tanh", "y[i] = tanh(x[i]);", "y[i] = x[i];"),
-    ("tanh", "(1 - y[i] * y[i])", "(1 + y[i] * y[i])"),
-    ("relu", "x[i] < 0 ? real(0) : x[i]", "x[i] < 0 ? -x[i] : x[i]"),
-    ("relu", "y[i] > 0 ? dy[i] : real(0)", "dy[i]"),
-    ("relu", "if (i < n) dx[i] = y[i] > 0", "dx[i] = y[i] > 0"),
-    ("gelu", "(1 + erf(x * SQRT_HALF))", "(1 + erf(x))"),
-    ("gelu", "+ x[i] * normal_density(x[i])", ""),
-    ("gelu", "exp(real(-0.5) * x * x)", "exp(-x * x)"),
-    ("gelu_tanh", "real(0.044715)", "real(0.04)"),
-    ("gelu_tanh", "(1 + 3 * CUBIC", "(1 + CUBIC"),
-    ("gelu_tanh", "(1 - t * t) * du_dx", "du_dx"),
-    ("softmax", "p[c] = exp(z[c] - highest) / total", "p[c] = exp(z[c] - highest)"),
-    ("softmax", "total += exp(z[c] - highest)", "total += exp(z[c])"),
-    ("softmax", "(dp[c] - inner)", "(dp[c] + inner)"),
-    ("softmax", "inner += dp[c] * p[c]", "inner += dp[c]"),
-    ("cross_entropy", "a.sum * exp(a.highest - highest)", "a.sum"),
-    ("cross_entropy", "1 - smoothing : real(0)", "real(1) : real(0)"),
-    ("cross_entropy", "+ smoothing / classes", ""),
-    ("cross_entropy", "losses[blockIdx.x] = scale * loss", "losses[blockIdx.x] = loss"),
-    ("cross_entropy", "scale * (exp(log_p) - q)", "exp(log_p) - q"),
-    ("cross_entropy", "(exp(log_p) - q)", "exp(log_p)"),
-    ("cross_entropy", "loss -= q * log_p", "loss += q * log_p"),
-    ("hard_cross_entropy", "classes; c += THREADS) dz[c] = 0;", "classes; c += THREADS);"),
-    ("hard_cross_entropy", "if (target == ignored)", "if (target == -100)"),
-    ("layer_norm", "reduce_block(sum, Add()) / columns", "reduce_block(sum, Add()) / THREADS"),
-    ("layer_norm", "(squares, Add()) / columns", "(squares, Add()) / (columns - 1)"),
-    ("layer_norm", "sqrt(variance + eps)", "sqrt(variance)"),
-    ("layer_norm", "* inverse_std) + bias[c]", "* inverse_std)"),
-    ("layer_norm", " - sums.first / columns", ""),
-    ("layer_norm", " - x_hat * (sums.second / columns)", ""),
-    ("layer_norm", "dx_hat = weight[c] * dy[c]", "dx_hat = dy[c]"),
-    ("layer_norm", "dy[i] * (x[i] - means[row]) * inverse_stds[row], dy[i]", "dy[i] * x[i], dy[i]"),
-    ("layer_norm", "row = warp; row < rows", "row = warp + 1; row < rows"),
-    ("layer_norm", "other = 1; other < WARPS", "other = 2; other < WARPS"),
-    ("layer_norm", "if (warp == 0 && c < columns) {", "if (warp == 0) {"),
-    ("adamw", "(w[i] - lr_times_decay * w[i])", "w[i]"),
-    ("adamw", "m_i / correction1", "m_i"),
-    ("adamw", "v_i / correction2", "v_i"),
-    ("adamw", "one_minus_beta2 * g[i] * g[i]", "one_minus_beta2 * g[i]"),
-    ("adamw", "(sqrt(v_hat) + eps)", "sqrt(v_hat + eps)"),
-    ("adamw", "new_v[i] = v_i", "new_v[i] = v_hat"),
-    ("adamw", "beta1 * m[i] + one_minus_beta1", "m[i] + one_minus_beta1"),
-]
+# Kernels broken on purpose: the tables stand in mutants.py
 
 
-# In code that several kernels share, so that each needs a compilation of its own.
-SHARED_MUTANTS = [
-    ("softmax", "partial[threadIdx.x + half]);", "partial[half]);"),
-    ("layer_norm", "half = THREADS / 2; half > 0", "half = THREADS / 2; half > 1"),
-    ("layer_norm", "a.second + b.second", "a.second"),
-    ("softmax", "return fmax(a, b)", "return a"),
-    ("cross_entropy", "const real highest = fmax(a.highest, b.highest)", "const real highest = 0"),
-]
-
-
-def rounds() -> list[list[tuple[str, str, str]]]:
-    """Pack the mutants into few compilations, each with one mutant of a kernel at most."""
-    packed: dict[int, list[tuple[str, str, str]]] = {}
-    seen: Counter[str] = Counter()
-    for mutant in MUTANTS:
-        kernel = mutant[0].removeprefix("hard_")  # both cross-entropies are one kernel
-        packed.setdefault(seen[kernel], []).append(mutant)
-        seen[kernel] += 1
-    return [*packed.values(), *([mutant] for mutant in SHARED_MUTANTS)]
-
-
-@pytest.mark.parametrize(
-    ("mutant", "together"),
-    [
-        pytest.param(mutant, tuple(together), id=f"{mutant[0]}: {mutant[1]} → {mutant[2]}")
-        for together in rounds()
-        for mutant in together
-    ],
-)
+# both cross-entropies are one kernel
+@each_kernel_slip("neural_nets", kernel_of=lambda name: name.removeprefix("hard_"))
 @pytest.mark.usefixtures("twin")
-def test_a_broken_kernel_is_caught(mutant, together, broken_twin):
-    name, right, _ = mutant
-    assert any(right in kernel_source(path) for path in KERNELS)
-    broken = broken_twin("neural_nets", tuple((right, wrong) for _, right, wrong in together))
-    with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
-        search(name, broken)
+def test_a_broken_kernel_is_caught(slip, together, broken_twin):
+    expect_caught("neural_nets", slip, together, broken_twin, search)
 
 
 def search(name, module):
@@ -301,4 +221,4 @@ def test_the_search_for_mutants_finds_nothing_in_the_right_kernels(twin, name):
 
 
 def test_every_component_has_mutants():
-    assert {name for name, _, _ in MUTANTS} == LAYERS.keys()
+    assert {name for name, *_ in kernel_slips("neural_nets")} == LAYERS.keys()

@@ -4,21 +4,17 @@ Sizes are primes, some longer than a tile (16 for float64, 32 for float32); one 
 feature and the largest head are among them.
 """
 
-from collections import Counter
-from pathlib import Path
-
 import numpy as np
 import pytest
+from broken import each_kernel_slip, expect_caught, kernel_slips
 
 from bigmodel_edu.components import arrange
 from bigmodel_edu.cuda import on_cpu
-from bigmodel_edu.cuda.kernels import KernelError, kernel_source
 from bigmodel_edu.errors import BookError, DTypeError, ShapeError
-from bigmodel_edu.parity import TOLERANCE, ParityError, compare, error_of, no_gpu
+from bigmodel_edu.parity import TOLERANCE, compare, error_of, no_gpu
 from bigmodel_edu.transformer import reference
 
 CHAPTER = "bigmodel_edu.transformer"
-KERNELS = sorted(Path(reference.__file__).parents[1].glob("cupy_impl/*.cu"))
 NO_MASK, CAUSAL, LENGTHS = {}, {"causal": True}, {"causal": True, "scale": 0.3}
 # batch, query heads, key heads, T queries, S keys, d and e features
 FLASH = [
@@ -421,90 +417,13 @@ JUDGED = {
     "swiglu": swiglu,
 }
 
-# One wrong edit of the kernels each: (what must be wrong then, right, wrong).
-MUTANTS = [
-    ("flash_forward", "const real shrink = exp(m[i] - highest[i]);", "const real shrink = 1;"),
-    ("flash_forward", "l[i] *= shrink;", ""),
-    ("flash_forward", "m[i] = LOWEST;", "m[i] = 0;"),
-    ("flash_forward", "o[i][f] /= l[i];", ""),
-    ("flash_forward", "reduce_rows(l, Add());", ""),
-    ("flash_forward", "reduce_rows(highest, Max());", "__syncthreads();"),
-    ("flash_queries", "sum[i][f] *= scale;", ""),
-    ("flash_queries", "ds[my_row(i)][my_column(j)] = p[i][j] *", "ds[my_row(i)][my_column(j)] ="),
-    ("flash_queries", "add_product(sum, ds, other, d);", "add_product(sum, ds, own, d);"),
-    ("flash_queries", "multiply(dp, own, other, e);", "multiply(dp, own, other, d);"),
-    ("flash_keys", "(dp[i][j] - inner);", "dp[i][j];"),
-    ("flash_keys", "head < (kv_head + 1) * shared_by", "head < kv_head * shared_by + 1"),
-    ("flash_keys", "lengths[kv_head / kv_heads]", "lengths[0]"),
-    ("flash_keys", "weights_of(p, s, log_sums + head * queries", "weights_of(p, s, log_sums"),
-    ("flash_keys", "add_product(dv_sum, turned,", "add_product(dv_sum, turned, of_queries, 1); //"),
-    ("weights", "if (row >= rows) return;", ""),
-    ("weights", "s[c] + mask[c * step_key] - highest[0]) / total[0]", "s[c] - highest[0])"),
-    ("weights", "row / queries / heads * step_batch + head * step_head", "head"),
-    ("weights", "smaller(keys, larger(query + offset + 1, 0))", "keys"),
-    ("weights", "c < seen ? exp", "true ? exp"),
-    ("weights_backward", "(dp[c] - inner[0])", "dp[c]"),
-    ("weights_backward", "inner[0] += dp[c] * p[c]", "inner[0] += dp[c]"),
-    ("weights_backward", "row < rows ? keys : 0", "keys"),
-    ("rms_norm", "sqrt(mean_square + eps)", "sqrt(mean_square)"),
-    (
-        "rms_norm",
-        "reduce_block(squares, Add()) / columns",
-        "reduce_block(squares, Add()) / THREADS",
-    ),
-    ("rms_norm", " - x[c] * inverse * inner", ""),
-    ("rms_norm", "inner += weight[c] * dy[c]", "inner += dy[c]"),
-    ("rms_norm", "row = warp; row < rows", "row = warp + 1; row < rows"),
-    ("rms_norm", "if (warp == 0 && c < columns) {", "if (warp == 0) {"),
-    ("rotary", "direction * sines[angle]", "sines[angle]"),
-    ("rotary", "row % length * half + pair", "row * half % (length * half) + pair / 2"),
-    ("rotary", "x[second] * cosine + x[first] * sine", "x[second] * cosine - x[first] * sine"),
-    ("rotary", "if (at >= pairs) return;", ""),
-    ("swiglu", "gate[i] * sigmoid(gate[i]) * up[i]", "sigmoid(gate[i]) * up[i]"),
-    ("swiglu", "* (1 + gate[i] * (1 - s))", "* (1 - s)"),
-    ("swiglu", "d_up[i] = d_hidden[i] * gate[i] * s", "d_up[i] = d_hidden[i] * gate[i]"),
-]
-
-# In code that several kernels share, or whose result another kernel reads, so that each needs a
-# compilation of its own.
-SHARED_MUTANTS = [
-    ("flash_queries", "inner[i] += dy[query * e + c] * y[query * e + c]", "inner[i] += 0"),
-    ("flash_forward", "row < rows ? factor * x[row * width + c] : real(0)", "x[row * width + c]"),
-    ("flash_forward", "key <= query + offset;", "key <= query;"),
-    ("flash_keys", "query < queries && key < keys && key <=", "key <="),
-    ("flash_forward", "for (int c = 0; c < TILE; c++)", "for (int c = 1; c < TILE; c++)"),
-    ("flash_forward", "first + my_row(i) < rows && my_column(f)", "my_column(f)"),
-    ("flash_queries", "smaller(keys, first + TILE + offset)", "smaller(keys, first + TILE)"),
-    ("flash_keys", "larger(first - offset, 0) / TILE * TILE", "first / TILE * TILE"),
-    ("weights", "lane = 1; lane < COLUMN_LANES", "lane = 1; lane < COLUMN_LANES - 1"),
-]
+# Kernels broken on purpose: the tables stand in mutants.py
 
 
-def rounds() -> list[list[tuple[str, str, str]]]:
-    """Pack the mutants into few compilations, each with one mutant of a kernel at most."""
-    packed: dict[int, list[tuple[str, str, str]]] = {}
-    seen: Counter[str] = Counter()
-    for mutant in MUTANTS:
-        packed.setdefault(seen[mutant[0]], []).append(mutant)
-        seen[mutant[0]] += 1
-    return [*packed.values(), *([mutant] for mutant in SHARED_MUTANTS)]
-
-
-@pytest.mark.parametrize(
-    ("mutant", "together"),
-    [
-        pytest.param(mutant, tuple(together), id=f"{mutant[0]}: {mutant[1]} → {mutant[2]}")
-        for together in rounds()
-        for mutant in together
-    ],
-)
+@each_kernel_slip("transformer")
 @pytest.mark.usefixtures("twin")
-def test_a_broken_kernel_is_caught(mutant, together, broken_twin):
-    name, right, _ = mutant
-    assert any(right in kernel_source(path) for path in KERNELS)
-    broken = broken_twin("transformer", tuple((right, wrong) for _, right, wrong in together))
-    with pytest.raises((ParityError, KernelError), match=r"is off by|writes outside"):
-        search(name, broken)
+def test_a_broken_kernel_is_caught(slip, together, broken_twin):
+    expect_caught("transformer", slip, together, broken_twin, search)
 
 
 def search(name, module):
@@ -519,7 +438,7 @@ def test_the_search_for_mutants_finds_nothing_in_the_right_kernels(twin, name):
 
 
 def test_everything_judged_has_mutants():
-    assert {name for name, _, _ in MUTANTS} == JUDGED.keys()
+    assert {name for name, *_ in kernel_slips("transformer")} == JUDGED.keys()
 
 
 # What only a real GPU shows: threads that race, and sequences too long for the CPU
