@@ -15,7 +15,12 @@ from pykeen.triples import CoreTriplesFactory
 
 from bigmodel_edu.data import KnowledgeGraph, load_wn18rr
 from bigmodel_edu.knowledge_graph import reference, torch_impl
-from bigmodel_edu.knowledge_graph.training import Configuration, Training, torch_scores
+from bigmodel_edu.knowledge_graph.experiments.training import (
+    Configuration,
+    Learner,
+    torch_scores,
+    training_of,
+)
 
 DIM, BATCH, NEGATIVES = 100, 1024, 4
 
@@ -32,11 +37,12 @@ def ours(graph: KnowledgeGraph, epochs: int) -> list[float]:
         learning_rate=1e-3,
         epochs=epochs,
     )
-    training = Training(configuration, graph)
+    training = training_of(Learner(configuration, graph))
     seconds = []
     for _ in range(epochs):
         start = time.perf_counter()
-        training.take_epoch()
+        for _ in range(len(training.batches)):
+            training.take_step()
         seconds.append(time.perf_counter() - start)
     return seconds
 

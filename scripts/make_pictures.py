@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from bigmodel_edu import catalogue, parity, plotting
 from bigmodel_edu.data import Digits, load_digits
 from bigmodel_edu.neural_nets import reference, torch_impl
-from bigmodel_edu.neural_nets.training import Trainer, minibatches, predict
+from bigmodel_edu.neural_nets.experiments.training import Trainer, minibatches, predict
 
 FOLDER = Path(__file__).parents[1] / "site" / "_static"
 SIZES = (64, 64, 10)

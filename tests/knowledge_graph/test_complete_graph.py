@@ -12,7 +12,7 @@ from bigmodel_edu.knowledge_graph.exercises.complete_graph import (
     _whole,
     judge_scores,
 )
-from bigmodel_edu.knowledge_graph.results import baselines
+from bigmodel_edu.knowledge_graph.experiments.results import baselines
 
 CASE = COMPLETE_GRAPH.cases(np.random.default_rng(0))[0]
 VISIBLE = CASE.args[0]

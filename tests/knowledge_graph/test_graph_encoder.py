@@ -6,8 +6,8 @@ import torch
 
 from bigmodel_edu.data import graph_from_triples
 from bigmodel_edu.knowledge_graph import reference
-from bigmodel_edu.knowledge_graph.graph_encoder import GraphEncoder
-from bigmodel_edu.knowledge_graph.training import Configuration, Training, train
+from bigmodel_edu.knowledge_graph.experiments.graph_encoder import GraphEncoder
+from bigmodel_edu.knowledge_graph.experiments.training import Batches, Configuration, Learner, train
 
 GRAPH = graph_from_triples(
     "family",
@@ -81,9 +81,9 @@ def test_without_dropout_and_with_every_edge_left_out():
 
 
 def test_the_gradient_reaches_every_parameter():
-    training = Training(SMALL, GRAPH, encoder(dropout=0.0))
-    training.loss(next(training.batches.epoch(0))).backward()
-    for name, parameter in training.encoder.named_parameters():
+    learner = Learner(SMALL, GRAPH, encoder(dropout=0.0))
+    learner.loss(Batches(SMALL, GRAPH)[0]).backward()
+    for name, parameter in learner.encoder.named_parameters():
         assert parameter.grad is not None, name
         assert (parameter.grad != 0).any(), name
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from bigmodel_edu.data import KnowledgeGraph, NewEntities, hold_out_entities
 from bigmodel_edu.errors import LengthError, UnknownName
 from bigmodel_edu.knowledge_graph import torch_impl
-from bigmodel_edu.knowledge_graph.new_entities import (
+from bigmodel_edu.knowledge_graph.experiments.new_entities import (
     NameEncoder,
     index_with,
     place_by_facts,
@@ -16,8 +16,8 @@ from bigmodel_edu.knowledge_graph.new_entities import (
     scores_with,
     texts_of,
 )
+from bigmodel_edu.knowledge_graph.experiments.training import MODELS, Configuration, train
 from bigmodel_edu.knowledge_graph.reference import evaluate
-from bigmodel_edu.knowledge_graph.training import MODELS, Configuration, train
 
 E, R = 17, 2  # a ring: the next of each, and the next but one
 RING = np.arange(E)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bigmodel_edu.errors import UnknownName
-from bigmodel_edu.knowledge_graph import patterns
-from bigmodel_edu.knowledge_graph.patterns import (
+from bigmodel_edu.knowledge_graph.experiments import patterns
+from bigmodel_edu.knowledge_graph.experiments.patterns import (
     ENTITIES,
     PATTERNS,
     SETTINGS,

@@ -6,8 +6,11 @@ import torch
 
 from bigmodel_edu.data import graph_from_triples
 from bigmodel_edu.errors import LengthError, UnknownName
-from bigmodel_edu.knowledge_graph.reasoning import mean_reciprocal_rank, two_hop_questions
-from bigmodel_edu.knowledge_graph.training import Configuration, train
+from bigmodel_edu.knowledge_graph.experiments.reasoning import (
+    mean_reciprocal_rank,
+    two_hop_questions,
+)
+from bigmodel_edu.knowledge_graph.experiments.training import Configuration, train
 
 E = 9  # below the 10 entities that a search tries in the middle: it tries them all
 

@@ -10,9 +10,16 @@ from typer.testing import CliRunner
 
 from bigmodel_edu.data import graph_from_triples
 from bigmodel_edu.errors import BookError
-from bigmodel_edu.knowledge_graph import reference, results, training
+from bigmodel_edu.knowledge_graph import reference
+from bigmodel_edu.knowledge_graph.experiments import results
+from bigmodel_edu.knowledge_graph.experiments.training import (
+    MODELS,
+    Configuration,
+    torch_scores,
+    train,
+)
 from bigmodel_edu.knowledge_graph.reference import FactIndex
-from bigmodel_edu.knowledge_graph.training import MODELS, Configuration, torch_scores, train
+from bigmodel_edu.training.batches import EpochBatches
 
 GRAPH = graph_from_triples(
     "towns",
@@ -111,7 +118,7 @@ def test_a_table_of_a_public_graph():
 def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
     whole = results.public_table(GRAPH, QUICK, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["towns-ComplEx", "towns-TransE"]
-    monkeypatch.delattr(training.Training, "take_epoch")
+    monkeypatch.delattr(EpochBatches, "__getitem__")  # no step is taken
     again = results.public_table(GRAPH, QUICK, tmp_path)
     for name, (evaluation,) in again.items():
         assert evaluation.metrics() == whole[name][0].metrics()
@@ -152,7 +159,7 @@ def test_the_table_of_several_seeds_has_a_folder_for_each(small_cldr, tmp_path, 
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         f"towns-{model}-{seed}" for model in sorted(QUICK) for seed in (0, 1)
     ]
-    monkeypatch.delattr(training.Training, "take_epoch")
+    monkeypatch.delattr(EpochBatches, "__getitem__")  # no step is taken
     again = results.cldr_table((0, 1), tmp_path)
     assert [e.metrics() for e in again["TransE"]] == [e.metrics() for e in whole["TransE"]]
 

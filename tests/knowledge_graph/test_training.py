@@ -8,27 +8,30 @@ import pytest
 import torch
 from torch import nn
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import CheckpointError
 from bigmodel_edu.data import KnowledgeGraph
 from bigmodel_edu.errors import BookError, HyperparameterError, UnknownName
 from bigmodel_edu.knowledge_graph import reference, torch_impl
-from bigmodel_edu.knowledge_graph.training import (
+from bigmodel_edu.knowledge_graph.experiments.training import (
     LOSSES,
     MODELS,
     Batch,
     Batches,
     Configuration,
-    Training,
+    Learner,
     loss_and_gradients,
     torch_scores,
     train,
     train_numpy,
+    training_of,
 )
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.training import checkpoints
+from bigmodel_edu.training.batches import EpochBatches
+from bigmodel_edu.training.checkpoints import CheckpointError
+from bigmodel_edu.training.finite import NonFiniteLoss
 
 E, R = 13, 3
 SMALL = Configuration(dim=5, epochs=5, batch_size=31, learning_rate=0.03)
+STEPS = 4  # of an epoch: 59 facts, each asked about twice
 
 
 def random_graph(seed=0, name="random"):
@@ -266,16 +269,16 @@ def test_they_do_with_other_options_of_the_models(options):
 @pytest.mark.parametrize("decay", [False, True])
 def test_the_learning_rate_falls_to_zero_if_asked_to(monkeypatch, decay):
     configuration = replace(SMALL, decay=decay)
-    training, rates = Training(configuration, GRAPH), []
-    step = training.optimizer.step
+    training, rates = training_of(Learner(configuration, GRAPH)), []
+    (optimizer,) = (objective.optimizer for objective in training.objectives)
+    step = optimizer.step
 
     def noting():
-        rates.append(training.optimizer.param_groups[0]["lr"])
+        rates.append(optimizer.param_groups[0]["lr"])
         step()
 
-    monkeypatch.setattr(training.optimizer, "step", noting)
-    for _ in range(configuration.epochs):
-        training.take_epoch()
+    monkeypatch.setattr(optimizer, "step", noting)
+    training.run(progress=False)
     done = np.arange(5 * 4) / (5 * 4)  # of five epochs with four batches
     expected = 0.03 * (1 + np.cos(np.pi * done)) / 2 if decay else np.full(20, 0.03)
     np.testing.assert_allclose(rates, expected)
@@ -349,7 +352,7 @@ def test_an_interrupted_training_resumes_to_the_same_numbers(whole, tmp_path, mo
         with pytest.raises(PowerFailure):
             train(SMALL, GRAPH, tmp_path, progress=False)
     saved = checkpoints.latest(tmp_path)
-    assert (checkpoints.load(saved).step if saved else 0) == last  # this epoch only is lost
+    assert (checkpoints.load(saved).step if saved else 0) == STEPS * last  # this epoch only is lost
     epochs = []
     resumed = train(
         SMALL, GRAPH, tmp_path, on_epoch=lambda epoch, _: epochs.append(epoch), progress=False
@@ -365,7 +368,7 @@ def test_interrupted_between_epochs_again_and_again(whole, tmp_path):
     for done in (1, 2, 3):
         with pytest.raises(PowerFailure):
             train(SMALL, GRAPH, tmp_path, on_epoch=stop, progress=False)
-        assert checkpoints.load(checkpoints.latest(tmp_path)).step == done
+        assert checkpoints.load(checkpoints.latest(tmp_path)).step == STEPS * done
     same_result(train(SMALL, GRAPH, tmp_path, progress=False), whole)
     assert len(checkpoints.all_in(tmp_path)) == 2
 
@@ -385,7 +388,7 @@ def test_a_falling_rate_goes_on_from_where_it_was(tmp_path):
 
 def test_a_finished_training_is_only_read(whole, tmp_path, monkeypatch):
     train(SMALL, GRAPH, str(tmp_path), progress=False)
-    monkeypatch.delattr(Training, "take_epoch")
+    monkeypatch.delattr(EpochBatches, "__getitem__")
     same_result(train(SMALL, GRAPH, tmp_path, progress=False), whole)
 
 
@@ -424,10 +427,10 @@ def test_a_poisoned_table_names_the_epoch_and_spares_the_checkpoint(whole, tmp_p
             with torch.no_grad():
                 model.entity.weight[:] = torch.nan
 
-    with pytest.raises(NonFiniteLoss, match="the loss in epoch 2 is nan, expected a fin") as caught:
+    with pytest.raises(NonFiniteLoss, match="the loss of step 8 is nan, expected a fin") as caught:
         train(SMALL, GRAPH, tmp_path, on_epoch=poison, progress=False)
     assert isinstance(caught.value, BookError)
-    assert caught.value.step == 2
+    assert caught.value.step == 2 * STEPS
     before = caught.value.params["relation.weight"]
     assert np.isfinite(before).all()
     assert not np.shares_memory(before, models[0].relation.weight.detach().numpy())
@@ -440,7 +443,7 @@ def test_a_learning_rate_too_large(run, rate):
     configuration = replace(SMALL, model="DistMult", learning_rate=rate)
     with pytest.raises(NonFiniteLoss, match="Try a smaller learning rate") as caught:
         run(configuration, GRAPH, progress=False)
-    assert caught.value.step == 0
+    assert caught.value.step < STEPS  # in the first epoch
     assert np.isfinite(caught.value.params["entity.weight"]).all()
 
 
@@ -471,14 +474,14 @@ def test_an_encoder_takes_the_place_of_the_table(options):
 
 
 def test_the_gradient_reaches_the_encoder_and_passes_the_models_own_table_by():
-    training = Training(replace(SMALL, penalty=0.1), GRAPH, OwnTable())
-    training.loss(next(training.batches.epoch(0))).backward()
-    without = Training(replace(SMALL, penalty=0.1), GRAPH)
-    without.loss(next(without.batches.epoch(0))).backward()
-    assert training.model.entity.weight.grad is None
-    torch.testing.assert_close(training.encoder.table.grad, without.model.entity.weight.grad)
-    assert (training.encoder.table.grad != 0).any()
-    assert len(training.parameters()) == 2
+    learner = Learner(replace(SMALL, penalty=0.1), GRAPH, OwnTable())
+    learner.loss(epoch_of(SMALL, 0)[0]).backward()
+    without = Learner(replace(SMALL, penalty=0.1), GRAPH)
+    without.loss(epoch_of(SMALL, 0)[0]).backward()
+    assert learner.model.entity.weight.grad is None
+    torch.testing.assert_close(learner.encoder.table.grad, without.model.entity.weight.grad)
+    assert (learner.encoder.table.grad != 0).any()
+    assert len(learner.parameters()) == 2
 
 
 def test_what_is_trained_holds_the_encoders_table():

@@ -8,8 +8,8 @@ from bigmodel_edu.errors import LengthError, ShapeError, TokenError
 from bigmodel_edu.lstm import torch_impl
 from bigmodel_edu.lstm.reference import LanguageModel, SequenceClassifier, lengths_of
 from bigmodel_edu.neural_nets import torch_impl as neural_nets_torch
+from bigmodel_edu.neural_nets.experiments.training import Trainer, minibatches, predict
 from bigmodel_edu.neural_nets.reference import Adam, Sequential
-from bigmodel_edu.neural_nets.training import Trainer, minibatches, predict
 
 CLASSIFIER = SequenceClassifier(13, 7, 3, 2, num_layers=2)
 WRITER = LanguageModel(13, 7, 3)

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import CheckpointError
 from bigmodel_edu.errors import HyperparameterError, LengthError
 from bigmodel_edu.lstm import reference
-from bigmodel_edu.lstm.torch_impl import LanguageModel
-from bigmodel_edu.lstm.writing import (
+from bigmodel_edu.lstm.experiments.writing import (
     Configuration,
     Text,
     bits_per_character,
     ngram_bits,
-    parameters_of,
     streams,
     train,
     write,
 )
+from bigmodel_edu.lstm.torch_impl import LanguageModel
 from bigmodel_edu.neural_nets.reference import softmax
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.training import checkpoints
+from bigmodel_edu.training.checkpoints import CheckpointError
+from bigmodel_edu.training.finite import NonFiniteLoss
+from bigmodel_edu.training.torch_state import parameters_of
 
 SMALL = Configuration(
     embedding_dim=5,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bigmodel_edu.errors import BookError, DTypeError, HyperparameterError, ShapeError
-from bigmodel_edu.neural_nets.augmentation import RandomDistortion
+from bigmodel_edu.neural_nets.experiments.augmentation import RandomDistortion
 
 SIDE = 8
 

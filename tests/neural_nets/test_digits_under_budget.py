@@ -10,8 +10,8 @@ from bigmodel_edu.neural_nets.exercises.digits_under_budget import (
     _in_view,
     _split,
 )
+from bigmodel_edu.neural_nets.experiments.training import Trainer
 from bigmodel_edu.neural_nets.reference import Adam, mlp
-from bigmodel_edu.neural_nets.training import Trainer
 
 
 @pytest.fixture(autouse=True)

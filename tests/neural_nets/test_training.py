@@ -9,6 +9,13 @@ import torch.nn.functional as F
 from bigmodel_edu.data import load_digits
 from bigmodel_edu.errors import BookError, HyperparameterError
 from bigmodel_edu.neural_nets import torch_impl
+from bigmodel_edu.neural_nets.experiments.training import (
+    Trainer,
+    early_stopping,
+    first_non_finite,
+    minibatches,
+    predict,
+)
 from bigmodel_edu.neural_nets.reference import (
     SGD,
     Adam,
@@ -23,14 +30,7 @@ from bigmodel_edu.neural_nets.reference import (
     WarmUp,
     mlp,
 )
-from bigmodel_edu.neural_nets.training import (
-    NonFiniteLoss,
-    Trainer,
-    early_stopping,
-    first_non_finite,
-    minibatches,
-    predict,
-)
+from bigmodel_edu.training.finite import NonFiniteLoss
 
 QUIET = {"progress": False, "batch_size": 32}
 

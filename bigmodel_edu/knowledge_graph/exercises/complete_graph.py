@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from bigmodel_edu.data import KnowledgeGraph, load_cldr_graph
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from .. import reference as ref
@@ -34,9 +34,9 @@ def complete_graph(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
     """Return score(sources (B,), relations (B,)) -> scores (B, E), relations in [0, 2R)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from ..new_entities import texts_of
-    from ..results import CLDR_SETTINGS, baselines
-    from ..training import torch_scores, train
+    from ..experiments.new_entities import texts_of
+    from ..experiments.results import CLDR_SETTINGS, baselines
+    from ..experiments.training import torch_scores, train
 
     settings = dataclasses.replace(CLDR_SETTINGS["ComplEx"], seed=seed)
     model = torch_scores(train(settings, graph, progress=False).model)
@@ -104,7 +104,7 @@ def _whole(visible: KnowledgeGraph) -> KnowledgeGraph:
 
 def judge_scores(case: Case, answer: ScoreFunction) -> str | None:
     """Say what is wrong with a score function on the facts it has not seen, None if it is fine."""
-    from ..results import baselines
+    from ..experiments.results import baselines
 
     if not callable(answer):
         return (
@@ -161,7 +161,7 @@ def _popular(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
 
 
 def _rules(graph: KnowledgeGraph, seed: int) -> ScoreFunction:
-    from ..results import baselines
+    from ..experiments.results import baselines
 
     return baselines(graph)["rules"]
 
@@ -195,13 +195,13 @@ COMPLETE_GRAPH = Exercise(
     ),
     hints=(
         "One model alone hardly gets there. Take two that err differently, a ComplEx and the rules "
-        "(`baselines(graph)` from bigmodel_edu.knowledge_graph.results), and add up their "
-        "opinions: logits can be added as they are, a confidence by its logarithm.",
+        "(`baselines(graph)` from bigmodel_edu.knowledge_graph.experiments.results), and add up "
+        "their opinions: logits can be added as they are, a confidence by its logarithm.",
         "What has nobody looked at yet? The names: *Danish* and *Denmark* share pieces. "
         'TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5)) of `graph.titles`, or of '
-        "`texts_of` from bigmodel_edu.knowledge_graph.new_entities, makes rows of them, and the "
-        "products of rows say how alike two names are. And the kinds: which `graph.kinds` do the "
-        'answers to a relation have in graph.questions("train")?',
+        "`texts_of` from bigmodel_edu.knowledge_graph.experiments.new_entities, makes rows of "
+        "them, and the products of rows say how alike two names are. And the kinds: which "
+        '`graph.kinds` do the answers to a relation have in graph.questions("train")?',
         "logits of ComplEx + np.log(rules(sources, relations) + 0.001) + 10 * alike + 10 * fits, "
         "where alike (B, E) is (names[sources] @ names.T).toarray(), with a 0 for the source "
         "itself, and fits (B, E) is 1 for the kinds that answer the relation. How much each should "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bigmodel_edu.data import load_cldr_names
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from ..reference import NGramModel
@@ -61,8 +61,8 @@ def _train_reader(
 ) -> Predictor:
     import torch
 
+    from ..experiments.writing import streams
     from ..torch_impl import LanguageModel
-    from ..writing import streams
 
     inputs, targets = map(torch.from_numpy, streams(train, rows))
     starts = range(0, inputs.shape[1], window)

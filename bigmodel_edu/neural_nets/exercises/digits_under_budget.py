@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from bigmodel_edu.data import Digits, load_digits
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
-from ..augmentation import RandomDistortion
+from ..experiments.augmentation import RandomDistortion
+from ..experiments.training import Trainer, predict
 from ..reference import Adam, CosineSchedule, CrossEntropy, Linear, Sequential, accuracy, mlp
-from ..training import Trainer, predict
 
 PARAMETER_BUDGET = 5_000
 SPLITS = 4

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 
-from ..training import early_stopping
+from ..experiments.training import early_stopping
 
 
 def _stops_without_improvement_on_the_last(losses: list[float], patience: int):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigmodel_edu.data import DatePairs, load_cldr_dates
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 Translator = Callable[[list[str]], list[str]]
@@ -43,9 +43,9 @@ def _train_translator(
     import torch
     import torch.nn.functional as F
 
+    from ..experiments.tokens import PADDING, Vocabulary, padded
+    from ..experiments.translating import greedy
     from ..torch_impl import Transformer
-    from ..translating import greedy
-    from ..translation import PADDING, Vocabulary, padded
 
     vocabulary = Vocabulary((), tuple(sorted(set("".join(sources + targets)))))
     longest = max(map(len, targets)) + 1  # the end

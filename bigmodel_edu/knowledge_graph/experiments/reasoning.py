@@ -16,8 +16,8 @@ from bigmodel_edu.errors import LengthError, UnknownName
 from bigmodel_edu.layer import Array
 from bigmodel_edu.neural_nets.reference import softmax
 
-from . import reference
-from .reference import FactIndex
+from .. import reference
+from ..reference import FactIndex
 from .training import Configuration, torch_scores
 
 Way = Literal["join", "compose", "search"]

@@ -1,24 +1,23 @@
 """Training a classifier with the NumPy reference: batches, the loop, early stopping.
 
 The loop is plain on purpose: forward, loss, backward, update. What a run of many hours needs
-(checkpoints, logging) comes in the chapters that train for longer.
+(checkpoints, logging) has the loop of `bigmodel_edu.training`, for the chapters that train longer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from bigmodel_edu import checkpoints
 from bigmodel_edu.data.validation import validate_examples
-from bigmodel_edu.errors import BookError, HyperparameterError
+from bigmodel_edu.errors import HyperparameterError
 from bigmodel_edu.layer import Array, Layer, Params, expect_count, without_prefix
+from bigmodel_edu.training.finite import NonFiniteLoss
 
-from .reference import (
+from ..reference import (
     CrossEntropy,
     L1Penalty,
     L2Penalty,
@@ -44,45 +43,6 @@ class History:
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
     best_epoch: int | None = None
-
-
-class NonFiniteLoss(BookError, ArithmeticError):
-    """The loss became NaN or infinite.
-
-    `params` are those from before the bad step, `history` is what `fit` saw up to then.
-    """
-
-    def __init__(self, message: str, step: int, params: Params) -> None:
-        super().__init__(message)
-        self.step = step
-        self.params = params
-        self.history = History()
-
-
-def expect_finite_loss(
-    loss: float,
-    when: str,
-    step: int,
-    params: Callable[[], Params],
-    folder: str | Path | None = None,
-) -> None:
-    """Raise NonFiniteLoss unless the loss is a finite number.
-
-    `when` says which one it is ("of step 7"), `params` returns the parameters from before the step,
-    and `folder` is where the training keeps its checkpoints.
-    """
-    if np.isfinite(loss):
-        return
-    kept = ""
-    if folder is not None:
-        last = checkpoints.latest(folder)
-        kept = f" The last checkpoint is {last}." if last else " There is no checkpoint yet."
-    raise NonFiniteLoss(
-        f"the loss {when} is {loss}, expected a finite number. Try a smaller learning rate; the "
-        f"parameters from before this step are in the error's `params`.{kept}",
-        step,
-        params(),
-    )
 
 
 def minibatches(n: int, batch_size: int, rng: np.random.Generator) -> Iterator[Array]:

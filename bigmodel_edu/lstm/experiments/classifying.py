@@ -1,4 +1,4 @@
-"""The article's project, done with care: a text classifier that can be watched and resumed.
+"""Classifying sentences: the article's project, done with care, to be watched and resumed.
 
 Embedding → LSTM → Dropout → LSTM → Dropout → Dense(sigmoid), in PyTorch, for two classes of
 sentences. One frozen dataclass holds every number that matters; the logs are TensorBoard's; a
@@ -6,12 +6,10 @@ training that is interrupted goes on from its last checkpoint to the same number
 """
 
 import hashlib
-import logging
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -19,21 +17,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.data import DocumentationSentences
 from bigmodel_edu.errors import HyperparameterError, LengthError
-from bigmodel_edu.layer import (
-    Array,
-    expect_count,
-    expect_labels,
-    with_prefix,
-    without_prefix,
-)
+from bigmodel_edu.layer import Array, expect_count, expect_labels
 from bigmodel_edu.neural_nets.reference import Dropout
-from bigmodel_edu.neural_nets.training import expect_finite_loss
+from bigmodel_edu.training.batches import EpochBatches
+from bigmodel_edu.training.logs import TensorBoardLog, Values
+from bigmodel_edu.training.loop import Objective, Saving, Training, Validation, seeded
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 PARTS = ("train", "validation", "test")
@@ -217,15 +208,32 @@ def loss_and_accuracy(model: TextClassifier, examples: Examples) -> tuple[float,
 # Training
 
 
-@dataclass
+class Batches(EpochBatches):
+    """The batches of the training part, in an order that each epoch draws anew."""
+
+    def __init__(self, examples: Examples, batch_size: int, seed: int) -> None:
+        self.examples, self.batch_size, self.seed = examples, batch_size, seed
+
+    def __len__(self) -> int:
+        return -(-len(self.examples.labels) // self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[Examples]:
+        rng, n = np.random.default_rng(self.seed), len(self.examples.labels)
+        order = [rng.permutation(n) for _ in range(number + 1)][-1]  # one generator for all epochs
+        for start in range(0, n, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            yield Examples(self.examples.tokens[chosen], self.examples.labels[chosen])
+
+
+@dataclass(frozen=True)
 class History:
     """The loss of every step, and after every epoch loss and accuracy of two parts."""
 
-    step_loss: list[float] = field(default_factory=list)
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
+    step_loss: list[float]
+    train_loss: list[float]
+    train_accuracy: list[float]
+    validation_loss: list[float]
+    validation_accuracy: list[float]
 
     @property
     def best_epoch(self) -> int:
@@ -261,144 +269,56 @@ def train(
         CheckpointError: the folder holds another training, or cannot be written.
         NonFiniteLoss: the loss is no longer a finite number; names the step.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
-    folder = Path(folder)
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are left as they are
-        training = _Training(configuration, data, folder)
-        training.resume()
-        n_steps = configuration.epochs * training.steps_per_epoch
-        _wait_for_a_later_name(folder / "logs")
-        # Events that an interrupted run logged after its last checkpoint come again: drop those.
-        with SummaryWriter(str(folder / "logs"), purge_step=training.step + 1) as logs:
-            remaining = range(training.step, n_steps)
-            for _ in tqdm(remaining, desc="steps", leave=False, disable=not progress):
-                training.take_step(logs)
-                if training.step % configuration.checkpoint_every == 0 or training.step == n_steps:
-                    logs.flush()
-                    training.save()
-                if on_step is not None:
-                    on_step(training.step)
-    return training.result()
-
-
-def _wait_for_a_later_name(logs: Path) -> None:
-    """Wait until a new file of events has a name after all others: names begin with the second.
-
-    TensorBoard reads the files in the order of their names, and what a resumed training says of
-    the events before it has to come after them.
-    """
-    seconds = [int(path.name.split(".")[3]) for path in logs.glob("events.out.tfevents.*")]
-    if seconds and 0 <= max(seconds) + 1 - time.time() <= 1:
-        time.sleep(max(seconds) + 1 - time.time())
-
-
-class _Training:
-    """All that changes while a training runs: what a checkpoint has to hold."""
-
-    def __init__(self, configuration: Configuration, data: Data, folder: Path) -> None:
-        self.configuration, self.data, self.folder = configuration, data, folder
-        self.step, self.history, self.best = 0, History(), {}
-        self.rng = np.random.default_rng(configuration.seed)
-        self.order = np.arange(len(data.train.labels))
-        torch.manual_seed(configuration.seed)
-        self.model = TextClassifier(
+    with seeded(configuration.seed):
+        model = TextClassifier(
             len(data.vocabulary),
             configuration.embedding_dim,
             configuration.hidden_size,
             configuration.dropout,
         )
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=configuration.learning_rate)
-        self.steps_per_epoch = -(-len(self.order) // configuration.batch_size)
-
-    @property
-    def identity(self) -> dict:
-        """What a checkpoint must agree with."""
-        return asdict(self.configuration) | {"data": self.data.fingerprint}
-
-    def take_step(self, logs) -> None:
-        """Train on one batch; after the last one of an epoch, look at the validation part."""
-        position = self.step % self.steps_per_epoch
-        if position == 0:
-            self.order = self.rng.permutation(len(self.order))
-        size = self.configuration.batch_size
-        batch = self.order[position * size : (position + 1) * size]
-        self.model.train()
-        tokens = torch.from_numpy(self.data.train.tokens[batch])
-        labels = torch.from_numpy(self.data.train.labels[batch]).float()
-        loss = F.binary_cross_entropy_with_logits(self.model(tokens), labels)
-        expect_finite_loss(
-            loss.item(),
-            f"of step {self.step}",
-            self.step,
-            lambda: parameters_of(self.model),
-            self.folder,
-        )
-        self.optimizer.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.max_grad_norm)
-        self.optimizer.step()
-        self.step += 1
-        self.history.step_loss.append(loss.item())
-        logs.add_scalar("loss/step", loss.item(), self.step)
-        logs.add_scalar("gradient_norm", norm.item(), self.step)
-        if position == self.steps_per_epoch - 1:
-            self._end_epoch(logs)
-
-    def _end_epoch(self, logs) -> None:
-        for name in ("train", "validation"):
-            loss, accuracy = loss_and_accuracy(self.model, getattr(self.data, name))
-            getattr(self.history, f"{name}_loss").append(loss)
-            getattr(self.history, f"{name}_accuracy").append(accuracy)
-            logs.add_scalar(f"loss/{name}", loss, self.step)
-            logs.add_scalar(f"accuracy/{name}", accuracy, self.step)
-        if self.history.best_epoch == len(self.history.validation_loss) - 1:
-            self.best = parameters_of(self.model)
-
-    def save(self) -> None:
-        extra = {"rng": checkpoints.generator_state(self.rng), "history": asdict(self.history)}
-        checkpoints.save_training(
-            self.folder,
-            self.model,
-            self.optimizer,
-            step=self.step,
-            configuration=self.identity,
-            arrays=with_prefix("best", self.best) | {"order": self.order},
-            extra=extra,
-            keep=self.configuration.checkpoints_kept,
-        )
-
-    def resume(self) -> None:
-        """Go to where the latest checkpoint was made, if there is one."""
-        checkpoint = checkpoints.resume_training(
-            self.folder, self.model, self.optimizer, self.identity, may_differ=MAY_DIFFER
-        )
-        if checkpoint is None:
-            return
-        self.step = checkpoint.step
-        self.best = without_prefix("best", checkpoint.arrays)
-        self.order = checkpoint.arrays["order"]
-        self.rng = checkpoints.generator_from(checkpoint.extra["rng"])
-        self.history = History(**checkpoint.extra["history"])
-
-    def result(self) -> Result:
-        self.model.load_state_dict({k: torch.from_numpy(v) for k, v in self.best.items()})
-        self.model.eval()
-        return Result(self.model, self.history, *loss_and_accuracy(self.model, self.data.test))
+        training = _training_of(model, configuration, data, Path(folder))
+        training.run(on_step=on_step, progress=progress)
+    history = History(training.losses(), *(training.history[tag] for tag in _MEASURES))
+    return Result(model, history, *loss_and_accuracy(model, data.test))
 
 
-def read_logs(folder: str | Path) -> dict[str, list[tuple[int, float]]]:
+_MEASURES = ("loss/train", "accuracy/train", "loss/validation", "accuracy/validation")
+
+
+def _training_of(
+    model: TextClassifier, configuration: Configuration, data: Data, folder: Path
+) -> Training:
+    def loss(batch: Examples) -> Tensor:
+        labels = torch.from_numpy(batch.labels).float()
+        return F.binary_cross_entropy_with_logits(model(torch.from_numpy(batch.tokens)), labels)
+
+    def measure() -> dict[str, float]:
+        of_both = (loss_and_accuracy(model, part) for part in (data.train, data.validation))
+        return dict(zip(_MEASURES, sum(of_both, ()), strict=True))
+
+    batches = Batches(data.train, configuration.batch_size, configuration.seed)
+    adam = torch.optim.Adam(model.parameters(), lr=configuration.learning_rate)
+    return Training(
+        model,
+        batches,
+        Objective(loss, adam, max_grad_norm=configuration.max_grad_norm),
+        steps=configuration.epochs * len(batches),
+        validation=Validation(measure, every=len(batches), best_by="loss/validation"),
+        saving=Saving(
+            folder,
+            asdict(configuration) | {"data": data.fingerprint},
+            every=configuration.checkpoint_every,
+            keep=configuration.checkpoints_kept,
+            may_differ=MAY_DIFFER,
+        ),
+        log=_log(folder),
+    )
+
+
+def _log(folder: str | Path) -> TensorBoardLog:
+    return TensorBoardLog(Path(folder) / "logs")
+
+
+def read_logs(folder: str | Path) -> Values:
     """Read back what TensorBoard shows of a training: {"loss/step": [(1, 0.69), …], …}."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    everything = {"scalars": 0}  # it keeps a sample of 10,000 otherwise
-    events = EventAccumulator(str(Path(folder) / "logs"), size_guidance=everything)
-    logger = logging.getLogger("tensorboard")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it warns of the events that a resumed training dropped
-    events.Reload()
-    logger.setLevel(level)
-    return {
-        tag: [(event.step, event.value) for event in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
-    }
+    return _log(folder).read()

@@ -7,26 +7,25 @@ the same numbers, bit for bit.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import Tensor
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import parameters_of
 from bigmodel_edu.errors import HyperparameterError, LengthError
 from bigmodel_edu.layer import Array, expect_count, expect_shape
 from bigmodel_edu.neural_nets.reference import CosineSchedule, Dropout
-from bigmodel_edu.neural_nets.training import expect_finite_loss
+from bigmodel_edu.training.loop import Objective, Saving, Training, seeded
+from bigmodel_edu.training.torch_state import parameters_of
 
-from . import reference
-from .reference import CharacterTokenizer, NGramModel
-from .torch_impl import LanguageModel
+from .. import reference
+from ..reference import CharacterTokenizer, NGramModel
+from ..torch_impl import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,13 @@ class Text:
         tokenizer = CharacterTokenizer.fit([text[:end]])
         return cls(tokenizer, tokenizer.encode(text[:end]), tokenizer.encode(text[end:]))
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what is trained on: a training resumes on its own text only."""
+        digest = hashlib.sha256("".join(self.tokenizer.characters).encode())
+        digest.update(self.train.tobytes())
+        return digest.hexdigest()[:16]
+
 
 def streams(tokens: Array, batch_size: int) -> tuple[Array, Array]:
     """Return inputs and targets (B, M): B pieces of the text, each target one character later.
@@ -102,6 +108,28 @@ def streams(tokens: Array, batch_size: int) -> tuple[Array, Array]:
         )
     used = length * batch_size
     return tokens[:used].reshape(batch_size, -1), tokens[1 : used + 1].reshape(batch_size, -1)
+
+
+class Window(NamedTuple):
+    """A piece of every stream: inputs and targets (B, T), and whether the streams begin with it."""
+
+    inputs: Array
+    targets: Array
+    is_first: bool
+
+
+class Windows:
+    """The window of any step; after the last one all streams begin anew."""
+
+    def __init__(self, tokens: Array, batch_size: int, window: int) -> None:
+        self.inputs, self.targets = streams(tokens, batch_size)
+        self.window = window
+
+    def __getitem__(self, step: int) -> Window:
+        many = -(-self.inputs.shape[1] // self.window)
+        place = step % many
+        piece = slice(place * self.window, (place + 1) * self.window)
+        return Window(self.inputs[:, piece], self.targets[:, piece], place == 0)
 
 
 def bits_per_character(
@@ -138,6 +166,29 @@ def ngram_bits(text: Text, orders: range) -> dict[int, float]:
     return bits
 
 
+class Reader:
+    """A model that reads window after window, and the states in which it stopped."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self.states: tuple[Tensor, ...] = ()
+
+    def loss(self, window: Window) -> Tensor:
+        """Return the mean surprise of a window, read in the states left by the one before it."""
+        inputs, targets = map(torch.from_numpy, window[:2])
+        # detached: the states are carried over, the gradient is not
+        states = () if window.is_first else [state.detach() for state in self.states]
+        logits, *self.states = self.model(inputs, *states)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the states, which a checkpoint has to hold."""
+        return {f"{i}": state for i, state in enumerate(self.states)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.states = tuple(state[f"{i}"] for i in range(len(state)))
+
+
 @dataclass(frozen=True)
 class Result:
     """The trained model and the loss of every step, in nats per character."""
@@ -163,98 +214,43 @@ def train(
         CheckpointError: the folder holds another training, or cannot be written.
         NonFiniteLoss: the loss is no longer a finite number; names the step.
     """
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are left as they are
-        training = _Training(configuration, text, Path(folder))
-        training.resume()
-        remaining = range(training.step, configuration.steps)
-        for _ in tqdm(remaining, desc="steps", leave=False, disable=not progress):
-            training.take_step()
-            step = training.step
-            if step % configuration.checkpoint_every == 0 or step == configuration.steps:
-                training.save()
-            if on_step is not None:
-                on_step(step, training.model)
-    return Result(training.model.eval(), training.step_loss)
-
-
-class _Training:
-    """All that changes while a training runs: what a checkpoint has to hold."""
-
-    def __init__(self, configuration: Configuration, text: Text, folder: Path) -> None:
-        self.configuration, self.text, self.folder = configuration, text, folder
-        self.inputs, self.targets = streams(text.train, configuration.batch_size)
-        self.step, self.step_loss = 0, []
-        self.states: tuple[Tensor, ...] = ()
-        self.schedule = CosineSchedule(configuration.learning_rate, configuration.steps)
-        torch.manual_seed(configuration.seed)
-        self.model = LanguageModel(
+    with seeded(configuration.seed):
+        model = LanguageModel(
             text.tokenizer.vocabulary_size,
             configuration.embedding_dim,
             configuration.hidden_size,
             configuration.num_layers,
             configuration.dropout,
         )
-        self.optimizer = torch.optim.Adam(self.model.parameters())
-
-    @property
-    def identity(self) -> dict:
-        """What a checkpoint must agree with."""
-        digest = hashlib.sha256("".join(self.text.tokenizer.characters).encode())
-        digest.update(self.text.train.tobytes())
-        return asdict(self.configuration) | {"text": digest.hexdigest()[:16]}
-
-    def take_step(self) -> None:
-        """Read the next window of every stream; at its end all begin anew, in zero states."""
-        window = self.configuration.window
-        windows = -(-self.inputs.shape[1] // window)
-        position = self.step % windows
-        piece = slice(position * window, (position + 1) * window)
-        # detached: the states are carried over, the gradient is not
-        states = tuple(state.detach() for state in self.states) if position else ()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule(self.step)
-        self.model.train()
-        logits, *self.states = self.model(torch.from_numpy(self.inputs[:, piece]), *states)
-        targets = torch.from_numpy(self.targets[:, piece])
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        expect_finite_loss(
-            loss.item(),
-            f"of step {self.step}",
-            self.step,
-            lambda: parameters_of(self.model),
-            self.folder,
+        training = _training_of(model, configuration, text, folder)
+        training.run(
+            on_step=None if on_step is None else lambda step: on_step(step, model),
+            progress=progress,
         )
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.configuration.max_grad_norm)
-        self.optimizer.step()
-        self.step += 1
-        self.step_loss.append(loss.item())
+    return Result(model, training.losses())
 
-    def save(self) -> None:
-        states = {
-            f"states.{i}": state.numpy(force=True).copy() for i, state in enumerate(self.states)
-        }
-        checkpoints.save_training(
-            self.folder,
-            self.model,
-            self.optimizer,
-            step=self.step,
-            configuration=self.identity,
-            arrays=states,
-            extra={"step_loss": self.step_loss},
-            keep=self.configuration.checkpoints_kept,
-        )
 
-    def resume(self) -> None:
-        """Go to where the latest checkpoint was made, if there is one."""
-        checkpoint = checkpoints.resume_training(
-            self.folder, self.model, self.optimizer, self.identity, may_differ=MAY_DIFFER
-        )
-        if checkpoint is None:
-            return
-        self.step, self.step_loss = checkpoint.step, checkpoint.extra["step_loss"]
-        self.states = tuple(torch.from_numpy(checkpoint.arrays[f"states.{i}"]) for i in range(2))
+def _training_of(
+    model: LanguageModel, configuration: Configuration, text: Text, folder: str | Path
+) -> Training:
+    reader = Reader(model)
+    objective = Objective(
+        reader.loss,
+        torch.optim.Adam(model.parameters()),
+        schedule=CosineSchedule(configuration.learning_rate, configuration.steps),
+        max_grad_norm=configuration.max_grad_norm,
+    )
+    saving = Saving(
+        folder,
+        asdict(configuration) | {"text": text.fingerprint},
+        every=configuration.checkpoint_every,
+        keep=configuration.checkpoints_kept,
+        may_differ=MAY_DIFFER,
+    )
+    windows = Windows(text.train, configuration.batch_size, configuration.window)
+    return Training(
+        model, windows, objective, steps=configuration.steps, carried=reader, saving=saving
+    )
 
 
 def write(

@@ -10,11 +10,9 @@ that dies at any moment leaves the checkpoint from before.
 
 A checkpoint that is to resume "to the same numbers" holds more than the parameters: the
 optimizer's state, and where each random generator stood. `generator_state` is for NumPy's
-generators, `torch_training_state` for a PyTorch module, its optimizer and PyTorch's own generator;
-`save_training` and `resume_training` do all of it for a training in PyTorch.
+generators; `bigmodel_edu.training.torch_state` has what PyTorch needs, and the loop beside it saves
+and resumes by itself.
 """
-
-from __future__ import annotations
 
 import hashlib
 import io
@@ -26,19 +24,16 @@ import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bigmodel_edu.errors import BookError, HyperparameterError
-from bigmodel_edu.layer import Array, Params, expect_count, shape_text, with_prefix, without_prefix
-
-if TYPE_CHECKING:
-    import torch
+from bigmodel_edu.layer import Array, Params, expect_count, shape_text
 
 HEADER = "checkpoint.json"  # the first member of the file
 DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256, the last bytes of the file
-FORMAT = 1
+FORMAT = 2
 _FILE_NAME = re.compile(r"step-(\d+)\.npz")
 
 
@@ -79,8 +74,8 @@ def save(
     header = {
         "format": FORMAT,
         "step": int(step),
-        "configuration": _as_json("configuration", configuration),
-        "extra": _as_json("extra", dict(extra or {})),
+        "configuration": as_json("configuration", configuration),
+        "extra": as_json("extra", dict(extra or {})),
         "arrays": list(arrays),
     }
     content = io.BytesIO()
@@ -130,7 +125,7 @@ def load(
             with file.open(f"{name}.npy") as stream:
                 arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
     if like is not None:
-        _expect_arrays(str(path), arrays, like)
+        expect_arrays(str(path), arrays, like)
     return Checkpoint(arrays, header["step"], header["configuration"], header["extra"], path)
 
 
@@ -180,12 +175,12 @@ def latest(folder: str | Path) -> Path | None:
     return paths[-1] if paths else None
 
 
-# Random generators and PyTorch
+# Random generators
 
 
 def generator_state(rng: np.random.Generator) -> dict[str, Any]:
     """Return where a NumPy generator stands, as JSON values for `extra`."""
-    return _as_json("the generator's state", rng.bit_generator.state)
+    return as_json("the generator's state", rng.bit_generator.state)
 
 
 def generator_from(state: Mapping[str, Any]) -> np.random.Generator:
@@ -202,152 +197,6 @@ def generator_from(state: Mapping[str, Any]) -> np.random.Generator:
     return np.random.Generator(bits)
 
 
-def torch_training_state(
-    module: torch.nn.Module, optimizer: torch.optim.Optimizer | None = None
-) -> Params:
-    """Return all that PyTorch needs to go on, as NumPy arrays for `save`.
-
-    That is the module's parameters and buffers ("model.…"), the optimizer's state ("optimizer.…")
-    and the state of the generators that dropout draws from ("rng.…").
-    """
-    import torch
-
-    arrays = with_prefix("model", {k: _as_numpy(k, v) for k, v in module.state_dict().items()})
-    arrays["rng.cpu"] = torch.get_rng_state().numpy().copy()
-    if any(p.is_cuda for p in module.parameters()):
-        arrays["rng.cuda"] = torch.cuda.get_rng_state().numpy().copy()
-    if optimizer is not None:
-        saved = optimizer.state_dict()
-        settings = {"kind": type(optimizer).__name__, "param_groups": saved["param_groups"]}
-        text = json.dumps(_as_json("the optimizer's settings", settings))
-        arrays["optimizer.settings"] = np.frombuffer(text.encode(), dtype=np.uint8)
-        for index, slots in saved["state"].items():
-            for slot, value in slots.items():
-                arrays[f"optimizer.{index}.{slot}"] = _as_numpy(slot, value)
-    return arrays
-
-
-def load_torch_training_state(
-    arrays: Mapping[str, Array],
-    module: torch.nn.Module,
-    optimizer: torch.optim.Optimizer | None = None,
-) -> None:
-    """Put what `torch_training_state` returned back into a module and its optimizer.
-
-    Everything is compared before anything is changed. Sets PyTorch's random generators too.
-
-    Raises:
-        CheckpointError: a name, shape or dtype of the module differs, or the optimizer does.
-    """
-    import torch
-
-    wanted = {k: _as_numpy(k, v) for k, v in module.state_dict().items()}
-    parameters = without_prefix("model", arrays)
-    _expect_arrays("The training state", parameters, wanted)
-    if "rng.cpu" not in arrays:
-        raise CheckpointError(
-            "The training state lacks 'rng.cpu', the state of PyTorch's random generator: pass "
-            "what torch_training_state returned."
-        )
-    if optimizer is not None:
-        state = _optimizer_state(without_prefix("optimizer", arrays), optimizer)
-        optimizer.load_state_dict(state)
-    module.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in parameters.items()})
-    torch.set_rng_state(torch.from_numpy(arrays["rng.cpu"].copy()))
-    if "rng.cuda" in arrays and torch.cuda.is_available():
-        torch.cuda.set_rng_state(torch.from_numpy(arrays["rng.cuda"].copy()))
-
-
-def save_training(
-    folder: str | Path,
-    module: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    *,
-    step: int,
-    configuration: Any,
-    arrays: Mapping[str, Array] | None = None,
-    extra: Mapping[str, Any] | None = None,
-    keep: int = 2,
-) -> Path:
-    """Write what a training in PyTorch needs to go on, `arrays` among it, as `save_in` does."""
-    state = torch_training_state(module, optimizer) | dict(arrays or {})
-    return save_in(folder, state, step=step, configuration=configuration, extra=extra, keep=keep)
-
-
-def resume_training(
-    folder: str | Path,
-    module: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    configuration: Any,
-    *,
-    may_differ: Collection[str] = (),
-) -> Checkpoint | None:
-    """Bring module and optimizer to where the latest checkpoint in the folder was made.
-
-    Returns the checkpoint, for the step and whatever else it holds; None if there is none.
-
-    Raises:
-        CheckpointError: it is damaged, or of another training.
-    """
-    path = latest(folder)
-    if path is None:
-        return None
-    checkpoint = load(path, configuration, may_differ=may_differ)
-    load_torch_training_state(checkpoint.arrays, module, optimizer)
-    return checkpoint
-
-
-def parameters_of(module: torch.nn.Module) -> Params:
-    """Return a copy of a module's parameters and buffers as NumPy arrays."""
-    return {name: value.numpy(force=True).copy() for name, value in module.state_dict().items()}
-
-
-def _optimizer_state(arrays: Params, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return a state_dict for `optimizer`, or raise CheckpointError if it is another one's."""
-    import torch
-
-    if "settings" not in arrays:
-        raise CheckpointError(
-            "The training state holds no optimizer, expected one: pass the optimizer to "
-            "torch_training_state as well."
-        )
-    settings = json.loads(arrays["settings"].tobytes())
-    own = optimizer.state_dict()["param_groups"]
-    theirs = [len(group["params"]) for group in settings["param_groups"]]
-    ours = [len(group["params"]) for group in own]
-    if settings["kind"] != type(optimizer).__name__ or theirs != ours:
-        raise CheckpointError(
-            f"The training state is of {settings['kind']} with {theirs} parameters in its groups, "
-            f"expected {type(optimizer).__name__} with {ours}: build the same optimizer first."
-        )
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in arrays.items():
-        if name == "settings":
-            continue
-        index, _, slot = name.partition(".")
-        shape = tuple(parameters[int(index)].shape)
-        if value.shape not in ((), shape):
-            raise CheckpointError(
-                f"The optimizer's {slot!r} of parameter {index} has shape "
-                f"{shape_text(value.shape)}, expected the parameter's own, {shape_text(shape)}."
-            )
-        state.setdefault(int(index), {})[slot] = torch.from_numpy(value.copy())
-    for group in settings["param_groups"]:  # JSON has lists only
-        group |= {k: tuple(v) for k, v in group.items() if isinstance(v, list) and k != "params"}
-    return {"state": state, "param_groups": settings["param_groups"]}
-
-
-def _as_numpy(name: str, tensor: torch.Tensor) -> Array:
-    try:
-        return tensor.detach().cpu().numpy().copy()
-    except TypeError as error:
-        raise CheckpointError(
-            f"{name!r} is of type {tensor.dtype}, which NumPy does not have: keep the parameters "
-            "in float32 and let autocast compute in lower precision."
-        ) from error
-
-
 # What is written
 
 
@@ -361,7 +210,7 @@ def _storable(name: str, value: Array) -> Array:
     return array
 
 
-def _as_json(what: str, value: Any) -> Any:
+def as_json(what: str, value: Any) -> Any:
     """Return a value as JSON would give it back: dataclasses as dicts, tuples as lists."""
 
     def convert(x: Any) -> Any:
@@ -425,7 +274,8 @@ def _expect_whole(path: Path, content: bytes) -> None:
     start, name = content[:4], content[30 : 30 + len(HEADER)]
     if not b"PK\x03\x04".startswith(start) or not HEADER.encode().startswith(name):
         raise CheckpointError(
-            f"{path} is not a checkpoint, expected a file that bigmodel_edu.checkpoints.save wrote."
+            f"{path} is not a checkpoint, expected a file that "
+            "bigmodel_edu.training.checkpoints.save wrote."
         )
     body, digest = content[:-DIGEST_LENGTH], content[-DIGEST_LENGTH:]
     if hashlib.sha256(body).hexdigest().encode() != digest:
@@ -447,7 +297,7 @@ def _expect_configuration(
     path: Path, stored: Any, configuration: Any, may_differ: Collection[str]
 ) -> None:
     theirs = _flat(stored)
-    ours = _flat(_as_json("configuration", configuration))
+    ours = _flat(as_json("configuration", configuration))
     names = [n for n in {**ours, **theirs} if n.partition(".")[0] not in may_differ]
     differences = [
         f"{name} is {_shown(theirs, name)} in the checkpoint, {_shown(ours, name)} here"
@@ -475,7 +325,7 @@ def _shown(flat: dict[str, Any], name: str) -> str:
     return json.dumps(flat[name], ensure_ascii=False) if name in flat else "missing"
 
 
-def _expect_arrays(source: str, arrays: Mapping[str, Array], like: Mapping[str, Array]) -> None:
+def expect_arrays(source: str, arrays: Mapping[str, Array], like: Mapping[str, Array]) -> None:
     """Raise CheckpointError unless `arrays` has the names, shapes and dtypes of `like`."""
     wrong = [f"{name!r} is missing" for name in like if name not in arrays]
     wrong += [f"{name!r} is not expected" for name in arrays if name not in like]

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from bigmodel_edu.data import CldrDates, DatePairs
 from bigmodel_edu.layer import Array
 
-from .incremental import IncrementalDecoder
-from .torch_impl import Transformer
-from .translation import END, PADDING, START, Result, Vocabulary, padded
+from ..torch_impl import Transformer
+from .incremental_decoding import IncrementalDecoder
+from .tokens import END, PADDING, START, Vocabulary, padded
+from .training import Result
 
 
 @torch.no_grad()

@@ -17,8 +17,8 @@ from bigmodel_edu.data import KnowledgeGraph, NewEntities, cldr_names_of, leaks,
 from bigmodel_edu.errors import LengthError, UnknownName, did_you_mean
 from bigmodel_edu.layer import Array
 
-from .reference import FactIndex, ScoreFunction
-from .torch_impl.penalties import moduli
+from ..reference import FactIndex, ScoreFunction
+from ..torch_impl.penalties import moduli
 
 LANGUAGES = ("en", "de", "fr", "es", "tr", "fi", "pl", "id")  # of the names that are read
 

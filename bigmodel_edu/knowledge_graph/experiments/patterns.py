@@ -12,7 +12,7 @@ from bigmodel_edu.data import KnowledgeGraph
 from bigmodel_edu.errors import UnknownName, did_you_mean
 from bigmodel_edu.layer import Array
 
-from . import reference
+from .. import reference
 from .training import Configuration, torch_scores, train
 
 ENTITIES = 24  # of every world

@@ -1,4 +1,6 @@
-"""The tables of chapter 8, made anew: `python -m bigmodel_edu.knowledge_graph.results cldr`.
+"""The tables of chapter 8, made anew.
+
+    python -m bigmodel_edu.knowledge_graph.experiments.results cldr
 
 `cldr` compares the four models with both baselines on the graph that needs no download, over three
 splits and seeds; `umls` and `wn18rr` train on public graphs (`bigmodel data fetch umls`), with
@@ -21,8 +23,8 @@ from rich.table import Table
 
 from bigmodel_edu.data import KnowledgeGraph, load_cldr_graph, load_umls, load_wn18rr
 
-from . import reference
-from .reference import Evaluation, FactIndex, Popularity, RuleModel, ScoreFunction
+from .. import reference
+from ..reference import Evaluation, FactIndex, Popularity, RuleModel, ScoreFunction
 from .training import Configuration, torch_scores, train
 
 CLDR_SETTINGS: dict[str, Configuration] = {

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .torch_impl import DecoderLayer, FeedForward, MultiHeadAttention, Transformer, attend
+from ..torch_impl import DecoderLayer, FeedForward, MultiHeadAttention, Transformer, attend
 
 
 class IncrementalDecoder:

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 import torch
 
-from bigmodel_edu import checkpoints
-from bigmodel_edu.checkpoints import CheckpointError
 from bigmodel_edu.errors import BookError, HyperparameterError, LabelError, LengthError
-from bigmodel_edu.lstm.project import (
+from bigmodel_edu.lstm.experiments.classifying import (
     Configuration,
     Data,
     Examples,
     TextClassifier,
     Vocabulary,
     loss_and_accuracy,
-    parameters_of,
     prepare,
     read_logs,
     train,
     words_of,
 )
-from bigmodel_edu.neural_nets.training import NonFiniteLoss
+from bigmodel_edu.training import checkpoints
+from bigmodel_edu.training.checkpoints import CheckpointError
+from bigmodel_edu.training.finite import NonFiniteLoss
+from bigmodel_edu.training.torch_state import parameters_of
 
 SMALL = Configuration(
     embedding_dim=7,
@@ -265,7 +265,7 @@ def test_it_can_go_on_for_longer(tmp_path):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from test_project import DATA, SMALL, train
+from test_classifying import DATA, SMALL, train
 train(SMALL, DATA, sys.argv[1], progress=False, on_step=lambda step: step == 8 and os.kill(
     os.getpid(), signal.SIGKILL))
 """

@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bigmodel_edu import checkpoints
 from bigmodel_edu.data import KnowledgeGraph
 from bigmodel_edu.errors import HyperparameterError, UnknownName, did_you_mean
 from bigmodel_edu.layer import Array, Layer, Params, expect_count, expect_not_negative
@@ -29,10 +28,12 @@ from bigmodel_edu.neural_nets.reference import (
     CrossEntropy,
 )
 from bigmodel_edu.neural_nets.reference.schedules import Schedule
-from bigmodel_edu.neural_nets.training import expect_finite_loss
+from bigmodel_edu.training.batches import EpochBatches
+from bigmodel_edu.training.finite import expect_finite_loss
+from bigmodel_edu.training.loop import Objective, Saving, Training, seeded
 
-from . import reference, torch_impl
-from .reference import FactIndex
+from .. import reference, torch_impl
+from ..reference import FactIndex
 
 MODELS = ("TransE", "DistMult", "ComplEx", "RotatE")
 LOSSES = ("cross_entropy", "margin", "logistic", "self_adversarial")
@@ -131,8 +132,8 @@ class Batch(NamedTuple):
     candidates: Array | None
 
 
-class Batches:
-    """The batches of any epoch, a function of the seed and the epoch."""
+class Batches(EpochBatches):
+    """The batch of any step; those of an epoch are a function of the seed and the epoch."""
 
     def __init__(self, configuration: Configuration, graph: KnowledgeGraph) -> None:
         self.configuration, self.graph = configuration, graph
@@ -182,8 +183,8 @@ class Result:
     losses: list[float]
 
 
-class Training:
-    """All that changes while a training runs: model, optimizer, epoch and losses.
+class Learner:
+    """A model of a graph as it is trained: its parameters, and the loss of a batch.
 
     `encoder` is a module that makes the table of entities anew in every step, in place of the
     model's own (R-GCN, or names read character by character); it is called without arguments.
@@ -196,9 +197,7 @@ class Training:
         encoder: nn.Module | None = None,
         double: bool = False,
     ) -> None:
-        self.configuration, self.graph = configuration, graph
-        self.batches = Batches(configuration, graph)
-        torch.manual_seed(configuration.seed)
+        self.configuration, self.graph, self.encoder = configuration, graph, encoder
         self.model = configuration.build(torch_impl, graph)
         initial = configuration.build(reference, graph).init(
             np.random.default_rng(configuration.seed)
@@ -206,28 +205,13 @@ class Training:
         if double:
             self.model = self.model.double()
         self.model.load_state_dict({k: torch.from_numpy(v) for k, v in initial.items()})
-        self.encoder = encoder
         self.penalty = torch_impl.FactorPenalty(self.model, configuration.penalty_power)
-        self.optimizer = torch.optim.Adam(self.parameters(), fused=True)
-        self.schedule = configuration.schedule(len(self.batches))
-        self.epoch, self.losses = 0, []
 
     def parameters(self) -> list[nn.Parameter]:
         """Return what is trained: with an encoder, its parameters and the relations."""
         if self.encoder is None:
             return list(self.model.parameters())
         return [*self.encoder.parameters(), self.model.relation.weight]
-
-    @property
-    def identity(self) -> dict:
-        """What a checkpoint must agree with."""
-        facts = self.graph.train  # other splits of a graph have its name, and as many of them
-        graph = {
-            "name": self.graph.name,
-            "entities": self.graph.num_entities,
-            "facts": hashlib.sha256(facts.tobytes()).hexdigest()[:16],
-        }
-        return asdict(self.configuration) | {"graph": graph}
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss of a batch, a scalar."""
@@ -261,28 +245,6 @@ class Training:
         logits = torch.cat((scores(targets[:, None]), scores(candidates) + share), dim=1)
         return F.cross_entropy(logits, torch.zeros_like(targets))
 
-    def take_epoch(self, progress: Callable[[], None] = lambda: None) -> float:
-        """Train on the batches of this epoch; return the mean loss."""
-        losses, first = [], self.epoch * len(self.batches)
-        for step, batch in enumerate(self.batches.epoch(self.epoch), start=first):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.schedule(step)
-            loss = self.loss(batch)
-            losses.append(loss.item())
-            expect_finite_loss(
-                losses[-1],
-                f"in epoch {self.epoch}",
-                self.epoch,
-                lambda: checkpoints.parameters_of(self.model),
-            )
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            progress()
-        self.epoch += 1
-        self.losses.append(float(np.mean(losses)))
-        return self.losses[-1]
-
     def trained(self) -> nn.Module:
         """Return the model, its table of entities made by the encoder if there is one."""
         if self.encoder is not None:
@@ -291,23 +253,6 @@ class Training:
                 self.model.entity.weight.copy_(self.encoder())
             self.encoder.train()
         return self.model.eval()
-
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint; of the model without an encoder."""
-        checkpoints.save_training(
-            folder,
-            self.model,
-            self.optimizer,
-            step=self.epoch,
-            configuration=self.identity,
-            extra={"losses": self.losses},
-        )
-
-    def resume(self, folder: Path) -> None:
-        """Go on from the latest checkpoint in the folder, if there is one."""
-        checkpoint = checkpoints.resume_training(folder, self.model, self.optimizer, self.identity)
-        if checkpoint is not None:
-            self.epoch, self.losses = checkpoint.step, checkpoint.extra["losses"]
 
 
 def train(
@@ -327,29 +272,54 @@ def train(
 
     Raises:
         CheckpointError: the folder holds another training, or cannot be written.
-        NonFiniteLoss: the loss is no longer a finite number; names the epoch.
+        NonFiniteLoss: the loss is no longer a finite number; names the step.
     """
     if folder is not None and encoder is not None:
         raise HyperparameterError(
             "folder and encoder are both given, expected one: checkpoints hold the tables of a "
             "model and no encoder. Leave the folder out."
         )
-    folder = None if folder is None else Path(folder)
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are left as they are
-        training = Training(configuration, graph, encoder, double)
-        if folder is not None:
-            training.resume(folder)
-        remaining = configuration.epochs - training.epoch
-        steps = remaining * len(training.batches)
-        with tqdm(total=steps, desc="batches", leave=False, disable=not progress) as bar:
-            for _ in range(remaining):
-                loss = training.take_epoch(bar.update)
-                bar.set_postfix(loss=f"{loss:.3f}")
-                if folder is not None:
-                    training.save(folder)
-                if on_epoch is not None:
-                    on_epoch(training.epoch, training.trained())
-    return Result(training.trained(), training.losses)
+    with seeded(configuration.seed):
+        learner = Learner(configuration, graph, encoder, double)
+        training = training_of(learner, folder)
+        batches = len(training.batches)
+
+        def on_step(step: int) -> None:
+            epoch, rest = divmod(step, batches)
+            if on_epoch is not None and rest == 0:
+                on_epoch(epoch, learner.trained())
+
+        training.run(on_step=on_step, progress=progress)
+    losses = np.reshape(training.losses(), (configuration.epochs, batches))
+    return Result(learner.trained(), [float(np.mean(of_epoch)) for of_epoch in losses])
+
+
+def training_of(learner: Learner, folder: str | Path | None = None) -> Training:
+    """Return the training of a learner before its first step; a checkpoint ends every epoch."""
+    configuration = learner.configuration
+    batches = Batches(configuration, learner.graph)
+    adam = torch.optim.Adam(learner.parameters(), fused=True)
+    saving = None
+    if folder is not None:
+        saving = Saving(folder, _identity(configuration, learner.graph), every=len(batches))
+    return Training(
+        learner.model,
+        batches,
+        Objective(learner.loss, adam, configuration.schedule(len(batches))),
+        steps=configuration.epochs * len(batches),
+        saving=saving,
+    )
+
+
+def _identity(configuration: Configuration, graph: KnowledgeGraph) -> dict:
+    """What a checkpoint must agree with."""
+    facts = graph.train  # other splits of a graph have its name, and as many of them
+    known = {
+        "name": graph.name,
+        "entities": graph.num_entities,
+        "facts": hashlib.sha256(facts.tobytes()).hexdigest()[:16],
+    }
+    return asdict(configuration) | {"graph": known}
 
 
 def torch_scores(model: nn.Module) -> Callable[[Array, Array], Array]:
@@ -381,7 +351,7 @@ def train_numpy(
             of_batches = []
             for step, batch in enumerate(batches.epoch(epoch), start=epoch * len(batches)):
                 loss, grads = loss_and_gradients(configuration, model, params, batch)
-                expect_finite_loss(loss, f"in epoch {epoch}", epoch, params.copy)
+                expect_finite_loss(loss, f"of step {step}", step, params.copy)
                 params, state = optimizer.update(params, grads, state, lr=schedule(step))
                 of_batches.append(loss)
                 bar.update()

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from bigmodel_edu.data import KnowledgeGraph
 
-from .torch_impl import RGCN
+from ..torch_impl import RGCN
 
 
 class GraphEncoder(nn.Module):

@@ -1,0 +1,1 @@
+"""What chapter 4 trains and evaluates: a small Transformer that translates dates."""
