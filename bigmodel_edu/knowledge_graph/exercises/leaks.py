@@ -8,6 +8,8 @@ from bigmodel_edu.data import graph_splits
 from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
+from .facts import facts_of
+
 
 def leaks(train: Array, test: Array) -> Array:
     """Return booleans (n_test,): a fact of train links the two entities of the test fact."""
@@ -112,22 +114,18 @@ _LEAK_MISTAKES = (
 def _leaks_case(rng: np.random.Generator, more_of: str, note: str = "") -> Case:
     """Draw a case with all that may go wrong; `more_of` has entities that the other part lacks."""
     a, b, c = rng.permutation(5)[:3]
-    train = [*_facts(a, (0, 9), (3, 1), (2, 2)), *_facts(c, (4, 7))]
-    test = [*_facts(b, (0, 9), (1, 3), (2, 2)), *_facts(c, (7, 4))]  # these leak
+    train = [*facts_of(a, (0, 9), (3, 1), (2, 2)), *facts_of(c, (4, 7))]
+    test = [*facts_of(b, (0, 9), (1, 3), (2, 2)), *facts_of(c, (7, 4))]  # these leak
     # 0 is a head of train and 1 a tail; 4 + 5 = 0 + 9; 9 is in train, but not with itself
-    test += _facts(a, (0, 1), (4, 5), (9, 9))
+    test += facts_of(a, (0, 1), (4, 5), (9, 9))
     first = int(rng.integers(1, 50))  # the entities are numbered from here
     number = first + 10  # of entities so far
     if more_of == "train":  # with E = number from test alone, the key of (0, 1) in test
-        train += _facts(b, (-1, 1 + number))
+        train += facts_of(b, (-1, 1 + number))
     else:  # with E = number from train alone, the key of (3, 1) in train; and 29 - 20 = 9 - 0
-        test += _facts(b, (0, 3 + number), (20, 29))
+        test += facts_of(b, (0, 3 + number), (20, 29))
     parts = (rng.permutation(part) + np.array([first, 0, first]) for part in (train, test))
     return Case(tuple(parts), note=note)
-
-
-def _facts(relation: int, *pairs: tuple[int, int]) -> list[tuple[int, int, int]]:
-    return [(head, relation, tail) for head, tail in pairs]
 
 
 def _leaks_cases(rng: np.random.Generator) -> list[Case]:

@@ -1,11 +1,10 @@
 """Exercises: the gradient of the margin loss, and self-adversarial weights."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
+from bigmodel_edu.neural_nets.reference import softmax
 
 from .. import reference as ref
 
@@ -20,20 +19,49 @@ def margin_gradient(positive: Array, negative: Array, margin: float) -> tuple[Ar
     return gradients
 
 
-def _margin_variant(
-    violated: Callable[[Array, Array, float], Array] = lambda p, n, margin: margin - p + n > 0,
-    count: Callable[[Array], int] = lambda violated: violated.size,
-    of_positive: Callable[[Array], Array] = lambda d_negative: -d_negative.sum(axis=1),
-    sign: int = 1,
-):
-    """Return the gradients with something changed: who counts, the mean, the sum, the sign."""
+def _violated(positive: Array, negative: Array, margin: float) -> Array:
+    return margin - positive[:, None] + negative > 0
 
-    def gradient(positive, negative, margin):
-        pairs = violated(positive[:, None], negative, margin)
-        d_negative = sign * (pairs / count(pairs))
-        return of_positive(d_negative), d_negative
 
-    return gradient
+def _with_pairs(pairs: Array, count: int) -> tuple[Array, Array]:
+    """Return the gradients when these pairs pull, each with the weight 1 / count."""
+    d_negative = pairs / count
+    return -d_negative.sum(axis=1), d_negative
+
+
+def _each_pair_with_weight_one(positive, negative, margin):
+    return _with_pairs(_violated(positive, negative, margin), 1)
+
+
+def _mean_over_the_facts(positive, negative, margin):
+    return _with_pairs(_violated(positive, negative, margin), len(positive))
+
+
+def _mean_over_the_violated(positive, negative, margin):
+    violated = _violated(positive, negative, margin)
+    return _with_pairs(violated, max(1, np.count_nonzero(violated)))
+
+
+def _every_pair_pulls(positive, negative, margin):
+    return _with_pairs(np.ones(negative.shape), negative.size)
+
+
+def _scores_exchanged(positive, negative, margin):
+    return _with_pairs(margin + positive[:, None] - negative > 0, negative.size)
+
+
+def _edge_pulls_too(positive, negative, margin):
+    return _with_pairs(margin - positive[:, None] + negative >= 0, negative.size)
+
+
+def _mean_for_the_positive(positive, negative, margin):
+    _, d_negative = margin_gradient(positive, negative, margin)
+    return -d_negative.mean(axis=1), d_negative
+
+
+def _signs_exchanged(positive, negative, margin):
+    d_positive, d_negative = margin_gradient(positive, negative, margin)
+    return -d_positive, -d_negative
 
 
 def _margin_cases(rng: np.random.Generator) -> list[Case]:
@@ -64,40 +92,40 @@ MARGIN_GRADIENT = Exercise(
     cases=_margin_cases,
     mistakes=(
         Mistake(
-            _margin_variant(count=lambda violated: 1),
+            _each_pair_with_weight_one,
             "The loss is a mean over all B · N pairs: each pair's share of the gradient is "
             "1 / (B N).",
         ),
         Mistake(
-            _margin_variant(count=lambda violated: len(violated)),
+            _mean_over_the_facts,
             "You divided by B only; the mean runs over all B · N pairs.",
         ),
         Mistake(
-            _margin_variant(count=lambda violated: max(1, np.count_nonzero(violated))),
+            _mean_over_the_violated,
             "You divided by the number of pairs that violate the margin. The mean runs over all "
             "B · N of them, those with no loss included.",
         ),
         Mistake(
-            _margin_variant(lambda p, n, margin: np.ones(n.shape, dtype=bool)),
+            _every_pair_pulls,
             "You let every pair pull. One that keeps the margin has the loss 0, and so no "
             "gradient: only margin - s⁺ + s⁻ > 0 counts.",
         ),
         Mistake(
-            _margin_variant(lambda p, n, margin: margin + p - n > 0),
+            _scores_exchanged,
             "You have the two scores the other way round: a pair has a loss where "
             "margin - s⁺ + s⁻ > 0, that is, where the right answer is not far enough ahead.",
         ),
         Mistake(
-            _margin_variant(lambda p, n, margin: margin - p + n >= 0),
+            _edge_pulls_too,
             "A pair right on the edge has the gradient 0 here, as in ReLU: >, not >=.",
         ),
         Mistake(
-            _margin_variant(of_positive=lambda d_negative: -d_negative.mean(axis=1)),
+            _mean_for_the_positive,
             "A positive score stands in N pairs, and its gradient is the sum over them, not the "
             "mean: the 1 / N is in the mean of the loss already.",
         ),
         Mistake(
-            _margin_variant(sign=-1),
+            _signs_exchanged,
             "The signs are exchanged. These are gradients, the direction in which the loss grows: "
             "it falls with s⁺ and rises with s⁻.",
         ),
@@ -120,20 +148,30 @@ def self_adversarial_weights(negative: Array, temperature: float) -> Array:
     return ref.SelfAdversarialLoss(temperature=temperature).weights(negative)
 
 
-def _weights_variant(
-    scaled: Callable[[Array, float], Array] = lambda s, temperature: temperature * s,
-    axis: int | None = -1,
-    off: Callable[[Array], Array | float] = lambda z: z.max(axis=-1, keepdims=True),
-):
-    """Return the weights with something changed: the temperature, the axis, what is taken off."""
+def _careless_about_large_scores(negative, temperature):
+    with np.errstate(all="ignore"):
+        exponentials = np.exp(temperature * negative)
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
-    def weigh(negative, temperature):
-        with np.errstate(all="ignore"):
-            z = scaled(negative, temperature)
-            exponentials = np.exp(z - off(z))
-            return exponentials / exponentials.sum(axis=axis, keepdims=True)
 
-    return weigh
+def _one_maximum_for_all(negative, temperature):
+    with np.errstate(all="ignore"):
+        z = temperature * negative
+        exponentials = np.exp(z - z.max())
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def _normalised_over_the_facts(negative, temperature):
+    with np.errstate(all="ignore"):
+        z = temperature * negative
+        exponentials = np.exp(z - z.max(axis=-1, keepdims=True))
+        return exponentials / exponentials.sum(axis=0, keepdims=True)
+
+
+def _normalised_over_the_whole_array(negative, temperature):
+    z = temperature * negative
+    exponentials = np.exp(z - z.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum()
 
 
 def _far_apart(rng: np.random.Generator) -> Array:
@@ -158,37 +196,37 @@ SELF_ADVERSARIAL_WEIGHTS = Exercise(
     ],
     mistakes=(
         Mistake(
-            _weights_variant(off=lambda z: 0.0),
+            _careless_about_large_scores,
             "e to the power of a large score overflowed, or of a very low one became 0. Subtract "
             "the row's maximum first: the weights stay the same.",
         ),
         Mistake(
-            _weights_variant(off=np.max),
+            _one_maximum_for_all,
             "You subtracted the maximum of the whole array: in a row far below it every e to the "
             "power of z is 0, and 0 / 0 follows. Each row has a maximum of its own: axis=-1, "
             "keepdims=True.",
         ),
         Mistake(
-            _weights_variant(lambda s, temperature: s / temperature),
+            lambda negative, temperature: softmax(negative / temperature),
             "You divided by the temperature. In this loss it multiplies the scores: α s, so that "
             "α = 0 weighs all alike.",
         ),
         Mistake(
-            _weights_variant(lambda s, temperature: s),
+            lambda negative, temperature: softmax(negative),
             "The temperature is missing: softmax of α s.",
         ),
         Mistake(
-            _weights_variant(lambda s, temperature: -temperature * s),
+            lambda negative, temperature: softmax(-temperature * negative),
             "Yours prefer the low scores. The hard negatives are those that the model likes, with "
             "high scores.",
         ),
         Mistake(
-            _weights_variant(axis=0),
+            _normalised_over_the_facts,
             "You normalised over the facts; each fact shares out 1 among its own negatives: the "
             "last axis.",
         ),
         Mistake(
-            _weights_variant(axis=None),
+            _normalised_over_the_whole_array,
             "You normalised over the whole array; each row has the sum 1.",
         ),
     ),

@@ -1,7 +1,5 @@
 """Exercises: the scores of TransE and ComplEx, and the rotations of RotatE."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from bigmodel_edu.exercise import Case, Exercise, Mistake
@@ -94,17 +92,34 @@ def _to_complex(x: Array) -> Array:
     return real + 1j * imaginary
 
 
-def _from_neighbours(x: Array) -> Array:
-    return x[..., 0::2] + 1j * x[..., 1::2]
+def _target_not_conjugated(s, r, t):
+    s, r, t = map(_to_complex, (s, r, t))
+    return (s * r * t).sum(axis=-1).real.copy()
 
 
-def _complex_variant(
-    product: Callable[[Array, Array, Array], Array] = lambda s, r, t: s * r * t.conj(),
-    part: Callable[[Array], Array] = np.real,
-    numbers: Callable[[Array], Array] = _to_complex,
-):
-    """Return the score with something changed: the product, which part of it, how it is stored."""
-    return lambda s, r, t: part(product(*map(numbers, (s, r, t))).sum(axis=-1)).copy()
+def _source_conjugated(s, r, t):
+    s, r, t = map(_to_complex, (s, r, t))
+    return (s.conj() * r * t).sum(axis=-1).real.copy()
+
+
+def _relation_conjugated(s, r, t):
+    s, r, t = map(_to_complex, (s, r, t))
+    return (s * r.conj() * t).sum(axis=-1).real.copy()
+
+
+def _imaginary_part(s, r, t):
+    s, r, t = map(_to_complex, (s, r, t))
+    return (s * r * t.conj()).sum(axis=-1).imag.copy()
+
+
+def _numbers_of_neighbours(s, r, t):
+    s, r, t = (x[..., 0::2] + 1j * x[..., 1::2] for x in (s, r, t))
+    return (s * r * t.conj()).sum(axis=-1).real.copy()
+
+
+def _complex_numbers_returned(s, r, t):
+    s, r, t = map(_to_complex, (s, r, t))
+    return (s * r * t.conj()).sum(axis=-1)
 
 
 COMPLEX_SCORE = Exercise(
@@ -119,17 +134,17 @@ COMPLEX_SCORE = Exercise(
     ],
     mistakes=(
         Mistake(
-            _complex_variant(lambda s, r, t: s * r * t),
+            _target_not_conjugated,
             "The target is not conjugated: it is s r t̄, the imaginary part of t with the other "
             "sign.",
         ),
         Mistake(
-            _complex_variant(lambda s, r, t: s.conj() * r * t),
+            _source_conjugated,
             "You conjugated the source, or all but the source, which has the same real part. It is "
             "the target: yours is the score of the fact read backwards, (t, r, s).",
         ),
         Mistake(
-            _complex_variant(lambda s, r, t: s * r.conj() * t),
+            _relation_conjugated,
             "You conjugated the relation; it is the target.",
         ),
         Mistake(
@@ -138,16 +153,16 @@ COMPLEX_SCORE = Exercise(
             "imaginary parts with imaginary parts, and i · i = -1 never comes up.",
         ),
         Mistake(
-            _complex_variant(part=np.imag),
+            _imaginary_part,
             "This is the imaginary part of the sum; the score is its real part.",
         ),
         Mistake(
-            _complex_variant(numbers=_from_neighbours),
+            _numbers_of_neighbours,
             "You took neighbours for one complex number. Here all real parts come first: number i "
             "is x[i] + i · x[i + d].",
         ),
         Mistake(
-            _complex_variant(part=lambda x: x),
+            _complex_numbers_returned,
             "You returned complex numbers; the score is their real part.",
         ),
     ),

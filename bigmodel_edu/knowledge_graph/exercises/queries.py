@@ -1,6 +1,6 @@
 """An exercise: two hops."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from .. import reference as ref
-from .leaks import _facts
+from .facts import facts_of
 
 
 def two_hop(facts: Array, source: int, first: int, second: int) -> Array:
@@ -24,23 +24,23 @@ def _tails(facts: Array, sources: Iterable[int], relation: int) -> list[int]:
     return [t for h, r, t in facts.tolist() if r == relation and h in sources]
 
 
-def _tails_or_heads(facts: Array, sources: Iterable[int], relation: int) -> list[int]:
-    back = facts[:, ::-1]
-    return _tails(np.concatenate([facts, back]), sources, relation)
+def _in_the_order_of_the_facts(facts: Array, source: int, first: int, second: int) -> Array:
+    ends = _tails(facts, _tails(facts, [source], first), second)
+    return np.array(list(dict.fromkeys(ends)), dtype=int)
 
 
-def _two_hop_variant(
-    reach: Callable[[Array, Iterable[int], int], list[int]] = _tails,
-    middle: Callable[[list[int]], list[int]] = lambda z: z,
-    end: Callable[[list[int], int], Iterable[int]] = lambda y, source: sorted(set(y)),
-):
-    """Return two hops with something changed: a hop, who is in the middle, the list at the end."""
+def _from_one_in_the_middle(facts: Array, source: int, first: int, second: int) -> Array:
+    middle = _tails(facts, [source], first)[:1]
+    return np.array(sorted(set(_tails(facts, middle, second))), dtype=int)
 
-    def hop(facts, source, first, second):
-        z = middle(reach(facts, [source], first))
-        return np.array(list(end(reach(facts, z, second), source)), dtype=int)
 
-    return hop
+def _in_both_directions(facts: Array, source: int, first: int, second: int) -> Array:
+    return two_hop(np.concatenate([facts, facts[:, ::-1]]), source, first, second)
+
+
+def _without_the_source(facts: Array, source: int, first: int, second: int) -> Array:
+    found = two_hop(facts, source, first, second)
+    return found[found != source]
 
 
 def _once_for_each_middle(facts: Array, source: int, first: int, second: int) -> Array:
@@ -64,7 +64,7 @@ _TWO_HOP_MISTAKES = (
         "np.unique.",
     ),
     Mistake(
-        _two_hop_variant(end=lambda y, source: dict.fromkeys(y)),
+        _in_the_order_of_the_facts,
         "The entities are right, but not in ascending order: np.unique sorts as well.",
     ),
     Mistake(
@@ -72,15 +72,15 @@ _TWO_HOP_MISTAKES = (
         "You took the second relation first.",
     ),
     Mistake(
-        _two_hop_variant(middle=lambda z: z[:1]),
+        _from_one_in_the_middle,
         "You went on from one of the entities in the middle only; there may be several.",
     ),
     Mistake(
-        _two_hop_variant(_tails_or_heads),
+        _in_both_directions,
         "You went along the relations in both directions. A fact (h, r, t) leads from h to t.",
     ),
     Mistake(
-        _two_hop_variant(end=lambda y, source: sorted(set(y) - {source})),
+        _without_the_source,
         "You left out the source. It may be its own answer: who shares a currency with you shares "
         "it with themselves, too.",
     ),
@@ -100,13 +100,15 @@ def _two_hop_case(rng: np.random.Generator, more: int) -> Case:
     """Draw a case with all that may go wrong, and so many facts more that lead nowhere."""
     first, second, other = (int(r) for r in rng.permutation(5)[:3])
     # from 0 by 1, 2 or 3, which is a dead end, to 0 itself, to 4 and in two ways to 5
-    facts = _facts(first, (0, 1), (0, 2), (0, 3)) + _facts(second, (1, 0), (1, 5), (2, 5), (2, 4))
-    facts += _facts(other, (0, 6), (1, 7)) + _facts(second, (6, 8))  # another relation
-    facts += _facts(first, (9, 10)) + _facts(second, (10, 11))  # another source
-    facts += _facts(first, (12, 0)) + _facts(second, (12, 13), (14, 2))  # turned round
-    facts += _facts(second, (0, 1), (0, 15)) + _facts(first, (15, 16))  # the second one first
+    facts = facts_of(first, (0, 1), (0, 2), (0, 3)) + facts_of(
+        second, (1, 0), (1, 5), (2, 5), (2, 4)
+    )
+    facts += facts_of(other, (0, 6), (1, 7)) + facts_of(second, (6, 8))  # another relation
+    facts += facts_of(first, (9, 10)) + facts_of(second, (10, 11))  # another source
+    facts += facts_of(first, (12, 0)) + facts_of(second, (12, 13), (14, 2))  # turned round
+    facts += facts_of(second, (0, 1), (0, 15)) + facts_of(first, (15, 16))  # the second one first
     fresh = [(17 + 2 * i, 18 + 2 * i) for i in range(more)]
-    facts += _facts(first, *fresh[:2]) + _facts(second, *fresh[2:])
+    facts += facts_of(first, *fresh[:2]) + facts_of(second, *fresh[2:])
     place = rng.permutation(17 + 2 * more)
     h, r, t = rng.permutation(facts).T
     facts = np.stack([place[h], r, place[t]], axis=1)

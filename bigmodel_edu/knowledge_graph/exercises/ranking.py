@@ -17,74 +17,103 @@ def filtered_rank(scores: Array, target: int, known: Array) -> float:
     return float(found.realistic[0])
 
 
-def _rank_variant(
-    rank: Callable[[int, int], float] = lambda above, level: 1 + above + (level - 1) / 2,
-    left_out: Callable[[Array, int], Array] = lambda known, target: known[known != target],
-    instead: float | None = None,
-    alike: Callable[[Array, float], Array] = np.equal,
-    sign: int = 1,
-):
-    """Return the rank with something changed: ties, the filter, its value, the direction.
+def _above_and_level(scores: Array, own: float) -> tuple[int, int]:
+    """Return how many scores are above the target's own, and how many level with it."""
+    return np.count_nonzero(scores > own), np.count_nonzero(scores == own)
 
-    `rank` gets how many are above the target, and how many are level with it, itself included.
-    Whoever is left out gets the score `instead`; None takes them out of the list. Scores are level
-    where they are `alike`.
-    """
 
-    def find(scores, target, known):
-        scores, out = sign * scores, left_out(known, target)
-        own = scores[target]
-        if instead is None:
-            scores = np.delete(scores, out)
-        else:
-            scores[out] = instead
-            own = scores[target]
-        level = alike(scores, own)
-        above = np.count_nonzero((scores > own) & ~level)
-        return float(rank(above, np.count_nonzero(level)))
+def _realistic(scores: Array, own: float) -> float:
+    above, level = _above_and_level(scores, own)
+    return float(1 + above + (level - 1) / 2)
 
-    return find
+
+def _without_others(scores: Array, target: int, known: Array) -> Array:
+    return np.delete(scores, known[known != target])
+
+
+def _others_at(value: float, scores: Array, target: int, known: Array) -> Array:
+    scores = scores.copy()
+    scores[known[known != target]] = value
+    return scores
+
+
+def _optimistic(scores, target, known):
+    above, _ = _above_and_level(_without_others(scores, target, known), scores[target])
+    return float(1 + above)
+
+
+def _pessimistic(scores, target, known):
+    above, level = _above_and_level(_without_others(scores, target, known), scores[target])
+    return float(above + level)
+
+
+def _unfiltered(scores, target, known):
+    return _realistic(scores, scores[target])
+
+
+def _target_taken_out_too(scores, target, known):
+    return _realistic(np.delete(scores, known), scores[target])
+
+
+def _target_at_minus_infinity_too(scores, target, known):
+    scores = scores.copy()
+    scores[known] = -np.inf
+    return _realistic(scores, scores[target])
+
+
+def _others_at_zero(scores, target, known):
+    return _realistic(_others_at(0.0, scores, target, known), scores[target])
+
+
+def _others_at_minus_infinity(scores, target, known):
+    return _realistic(_others_at(-np.inf, scores, target, known), scores[target])
+
+
+def _close_is_level(scores, target, known):
+    kept, own = _without_others(scores, target, known), scores[target]
+    level = np.isclose(kept, own)
+    above = np.count_nonzero((kept > own) & ~level)
+    return float(1 + above + (np.count_nonzero(level) - 1) / 2)
 
 
 def _place_in_a_sorted_list(scores, target, known):
-    scores = scores.copy()
-    scores[known[known != target]] = -np.inf
+    scores = _others_at(-np.inf, scores, target, known)
     return 1.0 + np.flatnonzero(np.argsort(-scores, kind="stable") == target)[0]
 
 
 _RANK_MISTAKES = (
     Mistake(
-        _rank_variant(lambda above, level: 1 + above),
+        _optimistic,
         "This is the optimistic rank: of those with the same score the target comes first. A model "
         "that scores all alike would be perfect. Take the mean with the pessimistic one.",
     ),
     Mistake(
-        _rank_variant(lambda above, level: above + level),
+        _pessimistic,
         "This is the pessimistic rank: of those with the same score the target comes last. Take "
         "the mean with the optimistic one.",
     ),
     Mistake(
-        _rank_variant(left_out=lambda known, target: known[:0]),
+        _unfiltered,
         "The other known answers are still among the candidates. They are right as well, and a "
         "model must not be punished for naming them.",
     ),
     Mistake(
-        _rank_variant(left_out=lambda known, target: known, instead=-np.inf),
+        _target_at_minus_infinity_too,
         "The target may be among `known`, and you took it out too: now its own score is -∞. Take "
         "out the others only.",
     ),
     Mistake(
-        _rank_variant(left_out=lambda known, target: known),
+        _target_taken_out_too,
         "The target may be among `known`, and you took it out too: nobody is left to be level with "
         "it. Take out the others only.",
     ),
     Mistake(
-        _rank_variant(instead=0.0),
+        _others_at_zero,
         "You gave the known answers the score 0. Among negative scores that is the best there is: "
         "take them out of the list.",
     ),
     Mistake(
-        _rank_variant(instead=-np.inf),
+        _others_at_minus_infinity,
         "You gave the known answers the score -∞. Where the target has that score itself, they are "
         "level with it: take them out of the list.",
     ),
@@ -94,16 +123,16 @@ _RANK_MISTAKES = (
         "behind it there by chance: count those above and those level.",
     ),
     Mistake(
-        _rank_variant(alike=np.isclose),
+        _close_is_level,
         "You took scores that are close for equal. However small a difference is, the larger score "
         "is above.",
     ),
     Mistake(
-        _rank_variant(sign=-1),
+        lambda scores, target, known: filtered_rank(-scores, target, known),
         "You counted those below the target. The largest score is the best: rank 1.",
     ),
     Mistake(
-        _rank_variant(lambda above, level: above + (level - 1) / 2),
+        lambda scores, target, known: filtered_rank(scores, target, known) - 1,
         "Ranks begin with 1, yours with 0.",
     ),
 )
@@ -175,12 +204,9 @@ def ranking_metrics(ranks: Array) -> tuple[float, float]:
     return metrics.mrr, metrics.hits_at_10
 
 
-def _metrics_variant(
-    mrr: Callable[[Array], float] = lambda ranks: (1 / ranks).mean(),
-    hits: Callable[[Array], float] = lambda ranks: (ranks <= 10).mean(),
-):
-    """Return the metrics with one of them changed."""
-    return lambda ranks: (float(mrr(ranks)), float(hits(ranks)))
+def _with_hits(hits: Callable[[Array], float]) -> Callable[[Array], tuple[float, float]]:
+    """Return the metrics with another Hits@10."""
+    return lambda ranks: (ranking_metrics(ranks)[0], float(hits(ranks)))
 
 
 def _metrics_cases(rng: np.random.Generator) -> list[Case]:
@@ -203,24 +229,24 @@ RANKING_METRICS = Exercise(
     cases=_metrics_cases,
     mistakes=(
         Mistake(
-            _metrics_variant(mrr=lambda ranks: 1 / ranks.mean()),
+            lambda ranks: (float(1 / ranks.mean()), ranking_metrics(ranks)[1]),
             "You took the reciprocal of the mean rank. It is the mean of the reciprocals: a single "
             "rank of 1000 must not ruin a hundred ranks of 1.",
         ),
         Mistake(
-            _metrics_variant(hits=lambda ranks: (ranks < 10).mean()),
+            _with_hits(lambda ranks: (ranks < 10).mean()),
             "Rank 10 is a hit among the first ten: ≤, not <.",
         ),
         Mistake(
-            _metrics_variant(hits=lambda ranks: (ranks <= 10).sum()),
+            _with_hits(lambda ranks: (ranks <= 10).sum()),
             "You counted the hits; Hits@10 is their share.",
         ),
         Mistake(
-            _metrics_variant(hits=lambda ranks: 100 * (ranks <= 10).mean()),
+            _with_hits(lambda ranks: 100 * (ranks <= 10).mean()),
             "Your Hits@10 is in per cent; a share from 0 to 1 is wanted.",
         ),
         Mistake(
-            _metrics_variant(hits=lambda ranks: (ranks.astype(int) <= 10).mean()),
+            _with_hits(lambda ranks: (ranks.astype(int) <= 10).mean()),
             "You rounded down the ranks first. 10.5 is the mean of ranks 10 and 11, a tie over the "
             "border, and not within the first ten.",
         ),

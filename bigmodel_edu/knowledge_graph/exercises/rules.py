@@ -1,7 +1,6 @@
 """An exercise: the confidence of a rule."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from .. import reference as ref
-from .leaks import _facts
+from .facts import facts_of
 
 
 def rule_confidence(facts: Array, body: int, head: int) -> tuple[int, float]:
@@ -25,58 +24,79 @@ def _pairs_of(facts: Array, relation: int) -> list[tuple[int, int]]:
     return [(h, t) for h, r, t in facts.tolist() if r == relation]
 
 
-def _rule_variant(
-    pairs: Callable[[Array, int], Iterable] = lambda facts, r: set(_pairs_of(facts, r)),
-    held: Callable[[Any, Any, Array], int] = lambda body, head, facts: len(body),
-    empty: float = 0.0,
-):
-    """Return support and confidence with something changed: what is counted, divided by what."""
-
-    def measure(facts, body, head):
-        of_body, of_head = pairs(facts, body), pairs(facts, head)
-        support = sum(pair in of_head for pair in of_body)
-        n = held(of_body, of_head, facts)
-        return support, support / n if n else empty
-
-    return measure
+def _measured(body: Collection, head: Collection, among: int) -> tuple[int, float]:
+    """Return how many of the body are in the head, and their share `among` so many."""
+    support = sum(pair in head for pair in body)
+    return support, support / among if among else 0.0
 
 
-def _who_knows_a_head(body: set, head: set, facts: Array) -> int:
-    known = {x for x, _ in head}
-    return sum(x in known for x, _ in body)
+def _repeated_facts_counted(facts, body, head):
+    of_body, of_head = (_pairs_of(facts, relation) for relation in (body, head))
+    return _measured(of_body, of_head, len(of_body))
+
+
+def _share_of_the_head(facts, body, head):
+    of_body, of_head = (set(_pairs_of(facts, relation)) for relation in (body, head))
+    return _measured(of_body, of_head, len(of_head))
+
+
+def _share_of_all_facts(facts, body, head):
+    of_body, of_head = (set(_pairs_of(facts, relation)) for relation in (body, head))
+    return _measured(of_body, of_head, len(np.unique(facts, axis=0)))
+
+
+def _partial_completeness(facts, body, head):
+    of_body, of_head = (set(_pairs_of(facts, relation)) for relation in (body, head))
+    known = {x for x, _ in of_head}
+    return _measured(of_body, of_head, sum(x in known for x, _ in of_body))
+
+
+def _direction_ignored(facts, body, head):
+    of_body, of_head = (set(map(frozenset, _pairs_of(facts, r))) for r in (body, head))
+    return _measured(of_body, of_head, len(of_body))
+
+
+def _tails_ignored(facts, body, head):
+    of_body, of_head = ({x for x, _ in _pairs_of(facts, r)} for r in (body, head))
+    return _measured(of_body, of_head, len(of_body))
+
+
+def _zero_by_zero(facts, body, head):
+    support, confidence = rule_confidence(facts, body, head)
+    return support, confidence if _pairs_of(facts, body) else np.nan
 
 
 _RULE_MISTAKES = (
     Mistake(
-        _rule_variant(_pairs_of),
+        _repeated_facts_counted,
         "You counted facts that stand there twice as two. A pair (x, y) counts once: make a set of "
         "the pairs, or use np.unique.",
     ),
     Mistake(
-        _rule_variant(held=lambda body, head, facts: len(head)),
+        _share_of_the_head,
         "You divided by the pairs of the head; that is how much of the head the rule explains. "
         "Its confidence is the share of the body's pairs for which it is right.",
     ),
     Mistake(
-        _rule_variant(held=lambda body, head, facts: len(np.unique(facts, axis=0))),
+        _share_of_all_facts,
         "You divided by the number of all facts; the rule only speaks about pairs of its body.",
     ),
     Mistake(
-        _rule_variant(held=_who_knows_a_head),
+        _partial_completeness,
         "This is the confidence under partial completeness: it leaves out the x of which no head "
         "is known at all. Here all pairs of the body count.",
     ),
     Mistake(
-        _rule_variant(lambda facts, r: {frozenset(pair) for pair in _pairs_of(facts, r)}),
+        _direction_ignored,
         "You took no notice of the direction: body(x, y) and head(y, x) are not this rule, but the "
         "one with the inverse relation.",
     ),
     Mistake(
-        _rule_variant(lambda facts, r: {x for x, _ in _pairs_of(facts, r)}),
+        _tails_ignored,
         "You compared the x only. Body and head must hold for the same pair (x, y).",
     ),
     Mistake(
-        _rule_variant(empty=np.nan),
+        _zero_by_zero,
         "Without a pair for the body there is 0 / 0 in your code; the confidence is 0.0 then.",
     ),
 )
@@ -85,14 +105,14 @@ _RULE_MISTAKES = (
 def _rule_case(rng: np.random.Generator, more: int) -> Case:
     """Draw a case with all that may go wrong, and so many pairs more of the body or the head."""
     body, head, other = (int(r) for r in rng.permutation(5)[:3])
-    facts = _facts(body, (0, 1), (0, 2), (3, 4), (5, 6), (7, 8))
-    facts += _facts(head, (0, 1), (0, 2))  # these two hold
+    facts = facts_of(body, (0, 1), (0, 2), (3, 4), (5, 6), (7, 8))
+    facts += facts_of(head, (0, 1), (0, 2))  # these two hold
     # 3 and 4 turned round, 5 with another, and of 7 no head at all
-    facts += _facts(head, (4, 3), (5, 9), (10, 11), (12, 13), (14, 11))
-    facts += _facts(other, (3, 4), (5, 6), (12, 13))
-    facts += _facts(body, (0, 1), (3, 4)) + _facts(head, (0, 1), (10, 11))  # once more
+    facts += facts_of(head, (4, 3), (5, 9), (10, 11), (12, 13), (14, 11))
+    facts += facts_of(other, (3, 4), (5, 6), (12, 13))
+    facts += facts_of(body, (0, 1), (3, 4)) + facts_of(head, (0, 1), (10, 11))  # once more
     fresh = [(15 + 2 * i, 16 + 2 * i) for i in range(more)]
-    facts += _facts(body, *fresh[:1]) + _facts(head, *fresh[1:])
+    facts += facts_of(body, *fresh[:1]) + facts_of(head, *fresh[1:])
     place = rng.permutation(15 + 2 * more)
     h, r, t = rng.permutation(facts).T
     facts = np.stack([place[h], r, place[t]], axis=1)

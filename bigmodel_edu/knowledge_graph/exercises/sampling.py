@@ -15,28 +15,28 @@ def bernoulli(facts: Array, num_relations: int) -> Array:
     return ref.bernoulli_head_probability(facts, num_relations)
 
 
-def _bernoulli_variant(
-    probability: Callable[[float, float], float] = lambda tph, hpt: tph / (tph + hpt),
-    per: Callable[[Array, int], float] = lambda pairs, side: (
-        len(pairs) / len(np.unique(pairs[:, side]))
-    ),
-    empty: float = 0.5,
-):
-    """Return the probabilities with something changed; `per(pairs, side)` averages a side's."""
+def _without_facts(value: float) -> Callable[[Array, int], Array]:
+    """Return the probabilities with another value for a relation without facts."""
 
     def find(facts, num_relations):
-        found = np.full(num_relations, empty)
-        for relation in range(num_relations):
-            pairs = facts[facts[:, 1] == relation][:, [0, 2]]
-            if len(pairs):
-                found[relation] = probability(per(pairs, 0), per(pairs, 1))
-        return found
+        is_empty = ~np.isin(np.arange(num_relations), facts[:, 1])
+        return np.where(is_empty, value, bernoulli(facts, num_relations))
 
     return find
 
 
-def _weighted_per(pairs: Array, side: int) -> float:
-    _, where, counts = np.unique(pairs[:, side], return_inverse=True, return_counts=True)
+def _averaged_over_the_facts(facts: Array, num_relations: int) -> Array:
+    found = np.full(num_relations, 0.5)
+    for relation in np.unique(facts[:, 1]):
+        own = facts[facts[:, 1] == relation]
+        tph, hpt = (_others_of_a_fact(own[:, side]) for side in (0, 2))
+        found[relation] = tph / (tph + hpt)
+    return found
+
+
+def _others_of_a_fact(ids: Array) -> float:
+    """Return how many facts share a fact's head, or tail, on average over the facts."""
+    _, where, counts = np.unique(ids, return_inverse=True, return_counts=True)
     return counts[where].mean()
 
 
@@ -70,20 +70,20 @@ BERNOULLI = Exercise(
     cases=_bernoulli_cases,
     mistakes=(
         Mistake(
-            _bernoulli_variant(lambda tph, hpt: hpt / (tph + hpt)),
+            lambda facts, num_relations: 1 - bernoulli(facts, num_relations),
             "Head and tail are exchanged. With many tails per head, a random tail is often right "
             "by another fact; so it is the head that should be replaced.",
         ),
         Mistake(
-            _bernoulli_variant(empty=np.nan),
+            _without_facts(np.nan),
             "A relation without facts has 0 / 0 in your code; it gets 1/2.",
         ),
         Mistake(
-            _bernoulli_variant(empty=0.0),
+            _without_facts(0.0),
             "A relation without facts gets 1/2; yours would never replace its head.",
         ),
         Mistake(
-            _bernoulli_variant(per=_weighted_per),
+            _averaged_over_the_facts,
             "You averaged over the facts, so that a head with ten tails counted ten times. tph is "
             "the average over the heads, each once: facts / different heads.",
         ),
@@ -92,7 +92,7 @@ BERNOULLI = Exercise(
             "You counted heads and tails over the whole graph; each relation has its own.",
         ),
         Mistake(
-            _bernoulli_variant(lambda tph, hpt: 0.5),
+            lambda facts, num_relations: np.full(num_relations, 0.5),
             "1/2 for all is what uniform sampling does. tph counts the facts of a relation for "
             "each different head, hpt for each different tail: np.unique.",
         ),

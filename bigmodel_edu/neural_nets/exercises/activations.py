@@ -61,7 +61,7 @@ RELU_BACKWARD = Exercise(
 # --- softmax -----------------------------------------------------------------------------------
 
 
-def _naive_softmax(z: Array) -> Array:
+def naive_softmax(z: Array) -> Array:
     return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
 
@@ -128,12 +128,12 @@ SOFTMAX = Exercise(
             "are over axis -1.",
         ),
         Mistake(
-            _naive_softmax,
+            naive_softmax,
             "Right for small logits, but e^10000 overflows. Subtract each row's maximum first: "
             "numerator and denominator shrink alike, so the quotient stays what it is.",
         ),
         Mistake(
-            lambda z: _naive_softmax(z - z.max()),
+            lambda z: naive_softmax(z - z.max()),
             "You subtracted the maximum of the whole array. A row that lies far below it then "
             "turns into 0 / 0; subtract each row's own maximum.",
         ),

@@ -6,7 +6,7 @@ from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from ..reference import CrossEntropy, softmax
-from .activations import _naive_softmax
+from .activations import naive_softmax
 
 
 def cross_entropy_gradient(logits: Array, targets: Array) -> Array:
@@ -90,7 +90,7 @@ CROSS_ENTROPY_GRADIENT = Exercise(
         ),
         Mistake(
             lambda logits, targets: (
-                (_naive_softmax(logits) - _one_hot(logits, targets)) / len(logits)
+                (naive_softmax(logits) - _one_hot(logits, targets)) / len(logits)
             ),
             "Right for small logits, but e^10000 overflows. Subtract each row's maximum before you "
             "take exponentials.",

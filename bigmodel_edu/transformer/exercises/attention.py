@@ -24,34 +24,51 @@ def attention(q: Array, k: Array, v: Array, mask: Array) -> tuple[Array, Array]:
     return y[:, 0], layer.weights(q, k, mask=mask)[:, 0]
 
 
-def _attention_variant(
-    masked: Callable[[Array, Array], Array],
-    scale: Callable[[Array], float] = lambda q: 1 / sqrt(q.shape[-1]),
-    to_weights: Callable[[Array], Array] = softmax,
-    after: Callable[[Array, Array], Array] = lambda p, mask: p,
-):
-    """Return attention with something changed: the mask, the scale, the softmax."""
+def _scores(q: Array, k: Array) -> Array:
+    return q @ k.swapaxes(-1, -2) / sqrt(q.shape[-1])
+
+
+def _with_weights_of(hidden: Callable[[Array, Array], Array]):
+    """Return attention whose weights are the softmax of `hidden(scores, mask)`."""
 
     def attend(q, k, v, mask):
         with np.errstate(all="ignore"):
-            scores = q @ k.swapaxes(-1, -2) * scale(q)
-            weights = after(to_weights(masked(scores, mask)), mask)
+            weights = softmax(hidden(_scores(q, k), mask))
             return weights @ v, weights
 
     return attend
 
 
+def _without_scale(q, k, v, mask):
+    weights = softmax(_hide(q @ k.swapaxes(-1, -2), mask))
+    return weights @ v, weights
+
+
+def _divided_by_d(q, k, v, mask):
+    weights = softmax(_hide(q @ k.swapaxes(-1, -2) / q.shape[-1], mask))
+    return weights @ v, weights
+
+
+def _softmax_over_the_queries(q, k, v, mask):
+    with np.errstate(all="ignore"):
+        weights = softmax(_hide(_scores(q, k), mask).swapaxes(-1, -2)).swapaxes(-1, -2)
+        return weights @ v, weights
+
+
+def _masked_after_the_softmax(q, k, v, mask):
+    weights = softmax(_scores(q, k)) * mask
+    return weights @ v, weights
+
+
+def _careless_about_large_scores(q, k, v, mask):
+    with np.errstate(all="ignore"):
+        exponentials = np.exp(_hide(_scores(q, k), mask))
+        weights = exponentials / exponentials.sum(axis=-1, keepdims=True)
+        return weights @ v, weights
+
+
 def _hide(scores: Array, mask: Array) -> Array:
     return np.where(mask, scores, -np.inf)
-
-
-def _careless_softmax(scores: Array) -> Array:
-    exponentials = np.exp(scores)
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def _over_the_queries(scores: Array) -> Array:
-    return softmax(scores.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
 def _random_mask(rng: np.random.Generator, *shape: int) -> Array:
@@ -95,49 +112,49 @@ ATTENTION = Exercise(
     cases=_attention_cases,
     mistakes=(
         Mistake(
-            _attention_variant(lambda s, mask: np.where(mask, -np.inf, s)),
+            _with_weights_of(lambda s, mask: np.where(mask, -np.inf, s)),
             _UPSIDE_DOWN,
         ),
         Mistake(
-            _attention_variant(lambda s, mask: np.where(mask, -1e9, s)),
+            _with_weights_of(lambda s, mask: np.where(mask, -1e9, s)),
             _UPSIDE_DOWN,
         ),
         Mistake(
-            _attention_variant(lambda s, mask: s + (1.0 - mask) * -np.inf),
+            _with_weights_of(lambda s, mask: s + (1.0 - mask) * -np.inf),
             "You multiplied the mask by -∞, and 0 · (-∞) is not 0 but NaN. Choose instead of "
             "multiplying: np.where(mask, scores, -np.inf).",
         ),
         Mistake(
-            _attention_variant(_hide, scale=lambda q: 1.0),
+            _without_scale,
             "The scores are not divided by √d, where d is the last axis of q.",
         ),
         Mistake(
-            _attention_variant(_hide, scale=lambda q: 1 / q.shape[-1]),
+            _divided_by_d,
             "You divided the scores by d; it is √d: a sum of d products of random numbers grows "
             "like √d.",
         ),
         Mistake(
-            _attention_variant(_hide, to_weights=_over_the_queries),
+            _softmax_over_the_queries,
             "Your softmax runs over the queries. Each query shares out its attention among the "
             "keys: the weights sum to one over the last axis.",
         ),
         Mistake(
-            _attention_variant(lambda s, mask: s, after=lambda p, mask: p * mask),
+            _masked_after_the_softmax,
             "You masked after the softmax, so that the weights of a query no longer sum to one. "
             "Mask the scores, before it.",
         ),
         Mistake(
-            _attention_variant(lambda s, mask: s * mask),
+            _with_weights_of(lambda s, mask: s * mask),
             "A score of 0 is not invisible: e⁰ = 1 still gets its share. What must not be seen has "
             "the score -∞.",
         ),
         Mistake(
-            _attention_variant(lambda s, mask: np.where(mask, s, -1e3)),
+            _with_weights_of(lambda s, mask: np.where(mask, s, -1e3)),
             "What must not be seen has a finite score in your code, and a score that may be seen "
             "can be lower still. -np.inf is lower than all of them.",
         ),
         Mistake(
-            _attention_variant(_hide, to_weights=_careless_softmax),
+            _careless_about_large_scores,
             "e to the power of a large score overflowed. Subtract the row's maximum first, as in "
             "chapter 1.",
         ),
@@ -348,14 +365,17 @@ def grouped_query_scores(q: Array, k: Array) -> Array:
     return q @ heads_of(k, q).swapaxes(-1, -2) / sqrt(q.shape[-1])
 
 
-def _grouped_variant(heads: Callable[[int, int], Array], scale=sqrt):
-    """Return the scores when head i of q uses head `heads(h, g)[i]` of k."""
+def _heads_take_turns(q, k):
+    chosen = k[:, np.arange(q.shape[1]) % k.shape[1]]
+    return q @ chosen.swapaxes(-1, -2) / sqrt(q.shape[-1])
 
-    def scores(q, k):
-        chosen = k[:, heads(q.shape[1], k.shape[1])]
-        return q @ chosen.swapaxes(-1, -2) / scale(q.shape[-1])
 
-    return scores
+def _all_heads_use_the_first(q, k):
+    return q @ k[:, :1].swapaxes(-1, -2) / sqrt(q.shape[-1])
+
+
+def _grouped_without_scale(q, k):
+    return q @ heads_of(k, q).swapaxes(-1, -2)
 
 
 GROUPED_QUERY_SCORES = Exercise(
@@ -375,16 +395,16 @@ GROUPED_QUERY_SCORES = Exercise(
     ],
     mistakes=(
         Mistake(
-            _grouped_variant(lambda h, g: np.arange(h) % g),
+            _heads_take_turns,
             "Your heads take turns, 0, 1, 2, 0, 1, 2, as np.tile repeats. Neighbours share: "
             "0, 0, 1, 1, 2, 2, as np.repeat does.",
         ),
         Mistake(
-            _grouped_variant(lambda h, g: np.zeros(h, dtype=int)),
+            _all_heads_use_the_first,
             "All your heads use the first head of the keys; head i uses head i // (h/g).",
         ),
         Mistake(
-            _grouped_variant(lambda h, g: np.arange(h) * g // h, scale=lambda d: 1.0),
+            _grouped_without_scale,
             "The scores are not divided by √d.",
         ),
         Mistake(

@@ -1,7 +1,5 @@
 """An exercise: the online softmax."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from bigmodel_edu.exercise import Case, Exercise, Mistake
@@ -19,29 +17,48 @@ def merge_tiles(first: Tile, second: Tile) -> Tile:
     return m[:, 0], total[:, 0], o
 
 
-def _merge_variant(
-    factor: Callable[[Array, Array], Array] = lambda own, m: np.exp(own - m),
-    of_l: bool = True,
-    of_o: bool = True,
-    maximum: Callable[[Array, Array], Array] = np.maximum,
-    normalised: bool = False,
-    weighted: bool = False,
-):
-    """Return a merge with something changed."""
+def _added_as_they_are(first: Tile, second: Tile) -> Tile:
+    (m1, l1, o1), (m2, l2, o2) = first, second
+    return np.maximum(m1, m2), l1 + l2, o1 + o2
 
-    def merge(first, second):
-        (m1, l1, o1), (m2, l2, o2) = first, second
-        with np.errstate(all="ignore"):
-            m = maximum(m1, m2)
-            a1, a2 = factor(m1, m), factor(m2, m)
-            total = (a1 if of_l else 1) * l1 + (a2 if of_l else 1) * l2
-            b1, b2 = (a1 if of_o else 1.0 + 0 * m), (a2 if of_o else 1.0 + 0 * m)
-            if weighted:
-                b1, b2 = b1 * l1, b2 * l2
-            o = b1[:, None] * o1 + b2[:, None] * o2
-            return m, total, o / total[:, None] if normalised else o
 
-    return merge
+def _o_added_as_it_is(first: Tile, second: Tile) -> Tile:
+    m, total, _ = merge_tiles(first, second)
+    return m, total, first[2] + second[2]
+
+
+def _l_added_as_it_is(first: Tile, second: Tile) -> Tile:
+    m, _, o = merge_tiles(first, second)
+    return m, first[1] + second[1], o
+
+
+def _scaled(first: Tile, second: Tile, m: Array, a1: Array, a2: Array) -> Tile:
+    (_, l1, o1), (_, l2, o2) = first, second
+    return m, a1 * l1 + a2 * l2, a1[:, None] * o1 + a2[:, None] * o2
+
+
+def _factor_upside_down(first: Tile, second: Tile) -> Tile:
+    with np.errstate(all="ignore"):
+        m = np.maximum(first[0], second[0])
+        return _scaled(first, second, m, np.exp(m - first[0]), np.exp(m - second[0]))
+
+
+def _brought_to_zero(first: Tile, second: Tile) -> Tile:
+    with np.errstate(all="ignore"):
+        m = np.maximum(first[0], second[0])
+        return _scaled(first, second, m, np.exp(first[0]), np.exp(second[0]))
+
+
+def _divided_too_early(first: Tile, second: Tile) -> Tile:
+    m, total, o = merge_tiles(first, second)
+    return m, total, o / total[:, None]
+
+
+def _averages_taken_for_sums(first: Tile, second: Tile) -> Tile:
+    (m1, l1, o1), (m2, l2, o2) = first, second
+    m, total, _ = merge_tiles(first, second)
+    b1, b2 = np.exp(m1 - m) * l1, np.exp(m2 - m) * l2
+    return m, total, b1[:, None] * o1 + b2[:, None] * o2
 
 
 def _tile(scores: Array, v: Array) -> Tile:
@@ -84,36 +101,36 @@ MERGE_TILES = Exercise(
     cases=_tile_cases,
     mistakes=(
         Mistake(
-            _merge_variant(of_l=False, of_o=False),
+            _added_as_they_are,
             "You added the sums as they are. They were taken with different maxima: multiply each "
             "by exp(its own m - the new m) first.",
         ),
         Mistake(
-            _merge_variant(of_o=False),
+            _o_added_as_it_is,
             "l is right, but o has to be brought to the new maximum as well: multiply each o by "
             "the same factor as its l.",
         ),
         Mistake(
-            _merge_variant(of_l=False),
+            _l_added_as_it_is,
             "o is right, but l has to be brought to the new maximum as well: multiply each l by "
             "the same factor as its o.",
         ),
         Mistake(
-            _merge_variant(factor=lambda own, m: np.exp(m - own)),
+            _factor_upside_down,
             "The factor is upside down: exp(own m - new m), at most 1, so that it cannot overflow.",
         ),
         Mistake(
-            _merge_variant(normalised=True),
+            _divided_too_early,
             "You divided o by l. The division comes once, after the last tile; a further merge of "
             "this o would be wrong.",
         ),
         Mistake(
-            _merge_variant(weighted=True),
+            _averages_taken_for_sums,
             "You multiplied each o by its l, as if it were an average. It is a sum already: only "
             "the factor for the new maximum is missing.",
         ),
         Mistake(
-            _merge_variant(factor=lambda own, m: np.exp(own), maximum=np.maximum),
+            _brought_to_zero,
             "You brought both tiles to the maximum 0 by exp(m), which overflows for large scores; "
             "bring them to the larger of the two maxima, exp(own m - new m).",
         ),

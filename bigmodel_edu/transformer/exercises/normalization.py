@@ -18,25 +18,51 @@ def rms_norm_backward(x: Array, weight: Array, dy: Array, eps: float = 1e-6) -> 
     return dx, grads["weight"]
 
 
-def _rms_variant(
-    dx: Callable[[Array, Array, Array], Array] = lambda g, x_hat, r: (
-        (g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)) / r
-    ),
-    upstream: Callable[[Array, Array], Array] = lambda dy, weight: dy * weight,
-    root: Callable[[Array, float], Array] = lambda square, eps: np.sqrt(square + eps),
-    to_weight: Callable[[Array, Array, Array], Array] = lambda dy, x_hat, x: (
-        (dy * x_hat).reshape(-1, dy.shape[-1]).sum(axis=0)
-    ),
-):
-    """Return RMSNorm's gradients with something changed; r is the root mean square."""
+def _along(g: Array, x_hat: Array) -> Array:
+    return x_hat * (g * x_hat).mean(axis=-1, keepdims=True)
+
+
+def _with_dx_of(dx: Callable[[Array, Array, Array], Array]):
+    """Return the gradients with another dx, from dx̂ = dy ⊙ weight, x̂ and r."""
+
+    def backward(x, weight, dy, eps=1e-6):
+        r = np.sqrt((x**2).mean(axis=-1, keepdims=True) + eps)
+        return dx(dy * weight, x / r, r), rms_norm_backward(x, weight, dy, eps)[1]
+
+    return backward
+
+
+def _with_root_of(root: Callable[[Array, float], Array]):
+    """Return the gradients with another r, from the mean of x² and eps."""
 
     def backward(x, weight, dy, eps=1e-6):
         with np.errstate(all="ignore"):
             r = root((x**2).mean(axis=-1, keepdims=True), eps)
-            x_hat = x / r
-            return dx(upstream(dy, weight), x_hat, r), to_weight(dy, x_hat, x)
+            g, x_hat = dy * weight, x / r
+            d_weight = (dy * x_hat).reshape(-1, dy.shape[-1]).sum(axis=0)
+            return (g - _along(g, x_hat)) / r, d_weight
 
     return backward
+
+
+def _dx_without_weight(x, weight, dy, eps=1e-6):
+    dx, _ = rms_norm_backward(x, np.ones_like(weight), dy, eps)
+    return dx, rms_norm_backward(x, weight, dy, eps)[1]
+
+
+def _mean_over_the_rows(g: Array, x_hat: Array, r: Array) -> Array:
+    return (g - x_hat * (g * x_hat).reshape(-1, g.shape[-1]).mean(axis=0)) / r
+
+
+def _dweight_of_x_itself(x, weight, dy, eps=1e-6):
+    dx, _ = rms_norm_backward(x, weight, dy, eps)
+    return dx, (dy * x).reshape(-1, dy.shape[-1]).sum(axis=0)
+
+
+def _dweight_over_the_first_axis(x, weight, dy, eps=1e-6):
+    dx, _ = rms_norm_backward(x, weight, dy, eps)
+    x_hat = x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + eps)
+    return dx, (dy * x_hat).sum(axis=0)
 
 
 def _rms_cases(rng: np.random.Generator) -> list[Case]:
@@ -66,69 +92,56 @@ RMS_NORM_BACKWARD = Exercise(
     cases=_rms_cases,
     mistakes=(
         Mistake(
-            _rms_variant(lambda g, x_hat, r: g / r),
+            _with_dx_of(lambda g, x_hat, r: g / r),
             "You treated the root mean square as a constant. It is made of the very x that you "
             "differentiate by: the part of dx̂ along x̂ is taken out.",
         ),
         Mistake(
-            _rms_variant(
-                lambda g, x_hat, r: (
-                    (
-                        g
-                        - g.mean(axis=-1, keepdims=True)
-                        - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)
-                    )
-                    / r
-                )
+            _with_dx_of(
+                lambda g, x_hat, r: (g - g.mean(axis=-1, keepdims=True) - _along(g, x_hat)) / r
             ),
             "You subtracted the mean of dx̂, as LayerNorm does. RMSNorm takes no mean off x, so "
             "none comes off the gradient.",
         ),
         Mistake(
-            _rms_variant(upstream=lambda dy, weight: dy),
+            _dx_without_weight,
             "The weight is missing in dx: dx̂ = dy ⊙ weight. As long as the weight is 1, nobody "
             "notices.",
         ),
         Mistake(
-            _rms_variant(
+            _with_dx_of(
                 lambda g, x_hat, r: (g - x_hat * (g * x_hat).sum(axis=-1, keepdims=True)) / r
             ),
             "x̂ has the length √D, so its part in dx̂ is x̂ times the mean of dx̂ ⊙ x̂; you took the "
             "sum.",
         ),
         Mistake(
-            _rms_variant(
-                lambda g, x_hat, r: (
-                    (g - x_hat * (g * x_hat).reshape(-1, g.shape[-1]).mean(axis=0)) / r
-                )
-            ),
+            _with_dx_of(_mean_over_the_rows),
             "You averaged over the rows. Each row is normalised by itself, so the mean goes over "
             "its features, the last axis.",
         ),
         Mistake(
-            _rms_variant(lambda g, x_hat, r: g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)),
+            _with_dx_of(lambda g, x_hat, r: g - _along(g, x_hat)),
             "The factor 1/r is missing in dx: x̂ = x / r.",
         ),
         Mistake(
-            _rms_variant(root=lambda square, eps: np.sqrt(square) + eps),
+            _with_root_of(lambda square, eps: np.sqrt(square) + eps),
             "The eps belongs inside the root: √(mean(x²) + eps).",
         ),
         Mistake(
-            _rms_variant(root=lambda square, eps: np.sqrt(square + 1e-6)),
+            _with_root_of(lambda square, eps: np.sqrt(square + 1e-6)),
             "The eps is 10⁻⁶ in your code, whatever `eps` says.",
         ),
         Mistake(
-            _rms_variant(root=lambda square, eps: np.sqrt(square)),
+            _with_root_of(lambda square, eps: np.sqrt(square)),
             "The eps is missing: r = √(mean(x²) + eps), also backwards.",
         ),
         Mistake(
-            _rms_variant(
-                to_weight=lambda dy, x_hat, x: (dy * x).reshape(-1, dy.shape[-1]).sum(axis=0)
-            ),
+            _dweight_of_x_itself,
             "The weight was multiplied by x̂, not by x: dweight is the sum of dy ⊙ x̂ over the rows.",
         ),
         Mistake(
-            _rms_variant(to_weight=lambda dy, x_hat, x: (dy * x_hat).sum(axis=0)),
+            _dweight_over_the_first_axis,
             "You summed dweight over the first axis. x may have any number of axes: sum over all "
             "of them but the last.",
         ),

@@ -1,6 +1,6 @@
 """Exercises: sinusoidal and rotary positions."""
 
-from collections.abc import Callable
+from math import sqrt
 
 import numpy as np
 
@@ -17,20 +17,24 @@ def sinusoidal_positions(length: int, d_model: int) -> Array:
     return ref.SinusoidalPositions(d_model).table(length, like=np.zeros(0))
 
 
-def _sinusoidal_variant(
-    frequency: Callable[[Array, int], Array] = lambda i, d: 10000.0 ** (-2 * i / d),
-    first: Callable[[Array], Array] = np.sin,
-    second: Callable[[Array], Array] = np.cos,
-    start: int = 0,
-):
-    """Return the encodings with other frequencies, functions or positions."""
+def _alternating(even: Array, odd: Array) -> Array:
+    """Return the columns of two arrays (length, d / 2) in turns."""
+    return np.stack([even, odd], axis=-1).reshape(len(even), -1)
 
-    def table(length, d_model):
-        t = np.arange(start, start + length)[:, None]
-        angle = t * frequency(np.arange(d_model // 2), d_model)
-        return np.stack([first(angle), second(angle)], axis=-1).reshape(length, d_model)
 
-    return table
+def _exponent_of_half_the_size(length: int, d_model: int) -> Array:
+    angle = np.arange(length)[:, None] * 10000.0 ** (-np.arange(d_model // 2) / d_model)
+    return _alternating(np.sin(angle), np.cos(angle))
+
+
+def _multiplied_by_the_power(length: int, d_model: int) -> Array:
+    angle = np.arange(length)[:, None] * 10000.0 ** (2 * np.arange(d_model // 2) / d_model)
+    return _alternating(np.sin(angle), np.cos(angle))
+
+
+def _cosines_first(length: int, d_model: int) -> Array:
+    table = sinusoidal_positions(length, d_model)
+    return _alternating(table[:, 1::2], table[:, 0::2])
 
 
 def _halves(length: int, d_model: int) -> Array:
@@ -63,7 +67,7 @@ SINUSOIDAL_POSITIONS = Exercise(
             "is a sine and column 2i + 1 the cosine of the same angle.",
         ),
         Mistake(
-            _sinusoidal_variant(lambda i, d: 10000.0 ** (-i / d)),
+            _exponent_of_half_the_size,
             "Pair i has the exponent 2i/d, so that the last pair comes close to 10000; you took "
             "i/d, and stop at its root, 100.",
         ),
@@ -73,15 +77,15 @@ SINUSOIDAL_POSITIONS = Exercise(
             "have the exponent 2i/d.",
         ),
         Mistake(
-            _sinusoidal_variant(first=np.cos, second=np.sin),
+            _cosines_first,
             "Sine and cosine are exchanged: the even columns are sines.",
         ),
         Mistake(
-            _sinusoidal_variant(start=1),
+            lambda length, d_model: sinusoidal_positions(length + 1, d_model)[1:],
             "You began with position 1; the first position is 0, with sines of 0 and cosines of 1.",
         ),
         Mistake(
-            _sinusoidal_variant(lambda i, d: 10000.0 ** (2 * i / d)),
+            _multiplied_by_the_power,
             "The position is divided by 10000^(2i/d): later pairs turn more slowly.",
         ),
     ),
@@ -108,26 +112,32 @@ def rotary(x: Array, positions: Array, base: float = 10000.0) -> Array:
     return np.concatenate(turned, axis=2)
 
 
-def _rotary_variant(
-    sign: int = 1,
-    power: float = 2.0,
-    plus: bool = False,
-    known_base: float | None = None,
-    counted: bool = False,
-):
-    """Return rotary positions with something changed."""
+def _two_plus_signs(x: Array, positions: Array, base: float = 10000.0) -> Array:
+    d = x.shape[-1]
+    angle = positions[:, None] * base ** (-np.arange(0, d, 2) / d)
+    first, second = x[..., : d // 2], x[..., d // 2 :]
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.concatenate([first * cos + second * sin, second * cos + first * sin], axis=-1)
 
-    def turn(x, positions, base=10000.0):
-        d = x.shape[-1]
-        base = base if known_base is None else known_base
-        t = np.arange(len(positions)) if counted else positions
-        angle = sign * t[:, None] * base ** (-power * np.arange(d // 2) / d)
-        first, second = x[..., : d // 2], x[..., d // 2 :]
-        cos, sin = np.cos(angle), np.sin(angle)
-        minus = first * cos + second * sin if plus else first * cos - second * sin
-        return np.concatenate([minus, second * cos + first * sin], axis=-1)
 
-    return turn
+def _rotary_with_half_the_exponent(x: Array, positions: Array, base: float = 10000.0) -> Array:
+    return rotary(x, positions, sqrt(base))
+
+
+def _rotary_of_counted_positions(x: Array, positions: Array, base: float = 10000.0) -> Array:
+    return rotary(x, np.arange(len(positions)), base)
+
+
+def _rotary_of_one_base(x: Array, positions: Array, base: float = 10000.0) -> Array:
+    return rotary(x, positions)
+
+
+def _turned_the_other_way(x: Array, positions: Array, base: float = 10000.0) -> Array:
+    d = x.shape[-1]
+    angle = positions[:, None] * base ** (-np.arange(0, d, 2) / d)
+    first, second = x[..., : d // 2], x[..., d // 2 :]
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.concatenate([first * cos + second * sin, second * cos - first * sin], axis=-1)
 
 
 def _rotary_of_neighbours(x: Array, positions: Array, base: float = 10000.0) -> Array:
@@ -155,26 +165,26 @@ ROTARY = Exercise(
             "with feature i + d/2.",
         ),
         Mistake(
-            _rotary_variant(sign=-1),
+            _turned_the_other_way,
             "You turned the other way: the first half is x₁ cos θ - x₂ sin θ.",
         ),
         Mistake(
-            _rotary_variant(plus=True),
+            _two_plus_signs,
             "Both your halves have a plus. A rotation has one minus: x₁ cos θ - x₂ sin θ and "
             "x₂ cos θ + x₁ sin θ; without it lengths change.",
         ),
         Mistake(
-            _rotary_variant(power=1.0),
+            _rotary_with_half_the_exponent,
             "Pair i turns by base^(-2i/d) for each step, i from 0 to d/2 - 1; you took "
             "base^(-i/d).",
         ),
         Mistake(
-            _rotary_variant(counted=True),
+            _rotary_of_counted_positions,
             "You counted the positions from 0 instead of using `positions`: with a cache the first "
             "new token is not at position 0.",
         ),
         Mistake(
-            _rotary_variant(known_base=10000.0),
+            _rotary_of_one_base,
             "The base is 10000 in your code, whatever `base` says.",
         ),
     ),

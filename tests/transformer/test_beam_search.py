@@ -1,4 +1,4 @@
-"""The cases of the chapter's exercises do what they are for."""
+"""The cases of the beam search exercise do what they are for."""
 
 from itertools import pairwise
 
