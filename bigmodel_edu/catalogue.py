@@ -17,7 +17,7 @@ from bigmodel_edu.errors import UnknownName, did_you_mean
 
 if TYPE_CHECKING:
     from bigmodel_edu.components import Component
-    from bigmodel_edu.labs import Exercise
+    from bigmodel_edu.exercise import Exercise
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,7 @@ def components_of(name: str) -> list[Component]:
 def exercise(name: str) -> Exercise:
     """Return the exercise of that name; UnknownName suggests the nearest."""
     own = exercises_of(name.partition(".")[0])
-    return own.get(name) or _own_exercises.get(name) or _look_up("exercise", name, exercises())
-
-
-def remember(exercise: Exercise) -> None:
-    """Let an exercise that a notebook made itself be found by name, while its kernel lives."""
-    if exercise.name not in exercises_of(exercise.chapter):
-        _own_exercises[exercise.name] = exercise
-
-
-_own_exercises: dict[str, Exercise] = {}
+    return own.get(name) or _look_up("exercise", name, exercises())
 
 
 def _gather(module: str, constant: str) -> dict:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from bigmodel_edu.errors import BookError
 from bigmodel_edu.layer import Array, Layer, Outputs, Params
 
 Results = dict[str, Array]
@@ -72,6 +73,10 @@ class Backend:
     def results(self, values: Mapping[str, Array]) -> Results:
         """Return the arrays as NumPy arrays."""
         return {name: np.asarray(self.to_numpy(value)) for name, value in values.items()}
+
+
+class JudgeUnavailable(BookError):
+    """A judge cannot sit on this machine; the message says why."""
 
 
 Oracle = Callable[[Trial], Results]

@@ -21,15 +21,53 @@ A layer is a frozen dataclass of hyperparameters. It holds no arrays and no grad
 
 Arrays keep their dtype: float32 in, float32 out. NumPy functions dispatch to CuPy by themselves,
 so a reference that creates arrays with ``like=x`` also runs on the GPU.
+
+A layer that is made of others is a `Composite`. It declares its parts once, by name, in the order
+of the `state_dict`, and runs them by name, in plain sight::
+
+    @dataclass(frozen=True)
+    class Classifier(Composite):
+        size: int
+
+        def named_parts(self):
+            return {"body": Linear(self.size, self.size), "output": Linear(self.size, 10)}
+
+        def forward(self, params, x, *, training=False, rng=None):
+            run = ForwardPass(self, params, training=training, rng=rng)
+            return run("output", run("body", x)), run.cache()
+
+        def backward(self, params, cache, dy):
+            back = BackwardPass(self, params, cache)
+            (d_body,) = back("output", dy)
+            return back("body", d_body), back.grads
+
+- The parts are built with the composite, so that each checks its own hyperparameters then; a
+  composite with checks of its own calls ``super().__post_init__()`` after them. A part is an
+  attribute too, ``layer.body``, unless a field has its name.
+- A part's parameters have its name and a dot in front, ``body.weight``. The parts that
+  ``unprefixed`` names have none: their parameters stand beside the composite's own.
+- ``init`` draws the parts' parameters in the order of their declaration, ``updated_buffers``
+  collects their running statistics. What a composite has of its own it adds to what these return.
+- ``run(name, …)`` runs a part forward and keeps its cache; a part that is ``mode_dependent`` gets
+  ``training`` and ``rng``. ``run.cache(…)`` is the composite's cache, with what it needs besides.
+- ``back(name, dy)`` runs a part backward, returns the gradients of its inputs and collects those
+  of its parameters in ``back.grads``. ``back.own`` is what ``run.cache`` was given.
+- A part may run several times, the same dropout or a shared embedding. Its gradients add up, and
+  backward undoes its uses from the last to the first. What uses a part's parameters in another
+  way, as a tied output layer does, takes them from ``layer.params_of(name, params)`` and gives
+  their gradients to ``back.add(name, grads)``.
+- A list of layers is declared with ``numbered``, as ``encoder.layers.0``, …; ``layer.names`` lists
+  them again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from bigmodel_edu.errors import (
+    BookError,
     DTypeError,
     HyperparameterError,
     LabelError,
@@ -63,6 +101,138 @@ class Layer:
     def updated_buffers(self, params: Params, cache: Cache) -> Params:
         """Return the running statistics after a training pass (none for most layers)."""
         return {}
+
+
+class Composite(Layer):
+    """Base class of the layers made of others; see the module's docstring."""
+
+    unprefixed: ClassVar[tuple[str, ...]] = ()
+    parts: dict[str, Layer]
+
+    def named_parts(self) -> dict[str, Layer]:
+        """Return the parts by name, in the order of the `state_dict`."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", self.named_parts())
+
+    def __getattr__(self, name: str) -> Layer:
+        parts = self.__dict__.get("parts", {})
+        if name in parts:
+            return parts[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def init(self, rng: np.random.Generator) -> Params:
+        params: Params = {}
+        for name, part in self.parts.items():
+            params |= self.with_name(name, part.init(rng))
+        return params
+
+    def updated_buffers(self, params: Params, cache: Cache) -> Params:
+        buffers: Params = {}
+        for name, caches in cache.of_parts.items():
+            own = self.params_of(name, params)
+            for of_use in caches:  # a part that ran twice moved its statistics twice
+                new = self.part(name).updated_buffers(own, of_use)
+                own = own | new
+                buffers |= self.with_name(name, new)
+        return buffers
+
+    def part(self, name: str) -> Layer:
+        """Return the part of that name; raise BookError if there is none."""
+        if name not in self.parts:
+            raise BookError(
+                f"{type(self).__name__} has no part {name!r}; its parts are "
+                f"{', '.join(self.parts) or 'none'}."
+            )
+        return self.parts[name]
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of a list of layers, ``prefix.0``, ``prefix.1``, …, in their order."""
+        return [name for name in self.parts if name.rpartition(".")[0] == prefix]
+
+    def params_of(self, name: str, params: Params) -> Params:
+        """Return a part's parameters by its own names; an unprefixed part sees all of them."""
+        return params if name in self.unprefixed else without_prefix(name, params)
+
+    def with_name(self, name: str, arrays: Params) -> Params:
+        """Return a part's arrays by the composite's names."""
+        return arrays if name in self.unprefixed else with_prefix(name, arrays)
+
+
+def numbered(name: str, layers: Iterable[Layer]) -> dict[str, Layer]:
+    """Return the layers of a list as parts, ``name.0``, ``name.1``, …"""
+    return {f"{name}.{i}": layer for i, layer in enumerate(layers)}
+
+
+class CompositeCache(NamedTuple):
+    """What a composite keeps for backward: each part's caches in the order of its uses, its own."""
+
+    of_parts: dict[str, list[Cache]]
+    own: tuple
+
+
+class ForwardPass:
+    """One way forward through a composite: runs its parts by name and keeps their caches."""
+
+    def __init__(
+        self,
+        layer: Composite,
+        params: Params,
+        *,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.layer, self.params = layer, params
+        self.mode = {"training": training, "rng": rng}
+        self.caches: dict[str, list[Cache]] = {}
+
+    def __call__(self, name: str, *inputs: Any, method: str = "forward", **options: Any) -> Any:
+        """Return what the part makes of the inputs.
+
+        `method` may be another method of the part that takes its parameters first, such as `step`;
+        it returns what that returns, and keeps nothing for backward.
+        """
+        part, own = self.layer.part(name), self.layer.params_of(name, self.params)
+        if method != "forward":
+            return getattr(part, method)(own, *inputs, **options)
+        if part.mode_dependent:
+            options = self.mode | options
+        y, cache = part.forward(own, *inputs, **options)
+        self.caches.setdefault(name, []).append(cache)
+        return y
+
+    def cache(self, *own: Any) -> CompositeCache:
+        """Return the composite's cache: those of the parts so far, and what it needs besides."""
+        return CompositeCache(self.caches, own)
+
+
+class BackwardPass:
+    """The way back through a composite: runs its parts by name and collects their gradients."""
+
+    def __init__(self, layer: Composite, params: Params, cache: CompositeCache) -> None:
+        self.layer, self.params = layer, params
+        self.own = cache.own
+        self.grads: Params = {}
+        self._to_undo = {name: list(caches) for name, caches in cache.of_parts.items()}
+
+    def __call__(self, name: str, dy: Outputs) -> tuple[Array | None, ...]:
+        """Return the gradients of the inputs that the part had in its last use not yet undone."""
+        part = self.layer.part(name)
+        if not self._to_undo.get(name):
+            raise BookError(
+                f"backward runs {name!r} of {type(self.layer).__name__} more often than forward "
+                "did; every use is undone once."
+            )
+        cache = self._to_undo[name].pop()
+        d_inputs, grads = part.backward(self.layer.params_of(name, self.params), cache, dy)
+        self.add(name, grads)
+        return d_inputs
+
+    def add(self, name: str, grads: Params) -> None:
+        """Add gradients of a part's parameters to those collected so far."""
+        for key, grad in self.layer.with_name(name, grads).items():
+            self.grads[key] = self.grads[key] + grad if key in self.grads else grad
 
 
 def with_prefix(prefix: str, arrays: Mapping[str, Array]) -> Params:

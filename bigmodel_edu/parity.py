@@ -17,6 +17,7 @@ from bigmodel_edu.components import (
     Backend,
     Component,
     FunctionComponent,
+    JudgeUnavailable,
     LayerComponent,
     Results,
     Trial,
@@ -37,10 +38,6 @@ Status = Literal["ok", "failed", "skipped"]
 
 class ParityError(BookError, AssertionError):
     """Two implementations of one component disagree."""
-
-
-class JudgeUnavailable(BookError):
-    """A judge cannot sit on this machine; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ def test_an_empty_catalogue_says_so(monkeypatch):
 
 def test_an_exercise_of_a_notebook_is_found_by_name_once_it_was_checked():
     from bigmodel_edu.labs import Exercise, check, hint
+    from bigmodel_edu.labs.lookup import exercise_named
 
     own = Exercise(
         name="start.own",
@@ -97,6 +98,6 @@ def test_an_exercise_of_a_notebook_is_found_by_name_once_it_was_checked():
         hints=("Think.",),
     )
     check(own, None)
-    assert catalogue.exercise("start.own") is own
+    assert exercise_named("start.own") is own
     assert hint("start.own").text == "Think."
     assert "start.own" not in catalogue.exercises()

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -109,6 +110,61 @@ def package_of(path: Path) -> str:
 def sources(pattern: str) -> list:
     paths = [path for slug in WRITTEN for path in sorted((PACKAGE / slug).glob(pattern))]
     return [pytest.param(p, id=p.relative_to(PACKAGE).as_posix()) for p in paths]
+
+
+# From the ground up: what stands on one floor may import from its own and from those below. That a
+# chapter imports earlier chapters only is tested further down.
+FLOORS = (
+    {"errors", "threads"},
+    {"exercise", "layer", "plotting"},
+    {"cuda", "data", "diagrams", "training"},
+    {"components"},
+    set(SLUGS),
+    {"catalogue", "parity"},
+    {"bench", "labs", "places"},
+    {"jupyter"},
+    {"course", "doctor"},
+    {"cli"},
+)
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+
+
+def module_of(path: Path) -> str:
+    return f"{package_of(path)}.{path.stem}".removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of the book that a file imports, inside functions too; not its own package."""
+    found = set()
+    for name, _ in imports(path.read_text(encoding="utf-8"), package_of(path)):
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]
+        found.add(name)
+    return found - {"", "bigmodel_edu", module_of(path)}
+
+
+def upward(module: str, imported: set[str]) -> set[str]:
+    """Those of the imported modules that stand on a higher floor."""
+    own = FLOOR[module.split(".")[1]]
+    return {name for name in imported if FLOOR[name.split(".")[1]] > own}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    tuple(TopologicalSorter({m: imported_modules(p) for m, p in MODULES.items()}).static_order())
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"bigmodel_edu"}))
+def test_no_arrow_points_upward(module):
+    assert not upward(module, imported_modules(MODULES[module]))
+
+
+def test_an_arrow_upward_is_noticed():
+    assert upward("bigmodel_edu.parity", {"bigmodel_edu.components", "bigmodel_edu.labs"}) == {
+        "bigmodel_edu.labs"
+    }
 
 
 @pytest.mark.parametrize("path", sources("**/*.py"))

@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 from bigmodel_edu import catalogue, parity
 from bigmodel_edu.bench import plain_float32
-from bigmodel_edu.components import FunctionComponent, LayerComponent, OptimizerComponent
+from bigmodel_edu.components import (
+    FunctionComponent,
+    JudgeUnavailable,
+    LayerComponent,
+    OptimizerComponent,
+)
 from bigmodel_edu.errors import BookError, ShapeError
-from bigmodel_edu.parity import JudgeUnavailable, ParityError, compare, error_of
+from bigmodel_edu.parity import ParityError, compare, error_of
 
 COMPONENTS = catalogue.components()
 GPU_JUDGES = {"cupy", "reference-on-cupy"}

@@ -25,6 +25,7 @@ from bigmodel_edu.course.grades import (
 )
 from bigmodel_edu.course.points import NoNumbers, score
 from bigmodel_edu.course.task import Task
+from bigmodel_edu.exercise import Case, Exercise
 from bigmodel_edu.labs.attempts import (
     Attempt,
     call_in_words,
@@ -33,7 +34,6 @@ from bigmodel_edu.labs.attempts import (
     named_arguments,
     recognise,
 )
-from bigmodel_edu.labs.exercise import Case, Exercise
 
 MAX_TEXT = 2_000
 """Characters of a student's error message that are kept."""

@@ -29,7 +29,7 @@ from bigmodel_edu.course.release import (
     write_all,
 )
 from bigmodel_edu.course.settings import Course
-from bigmodel_edu.labs.exercise import Exercise
+from bigmodel_edu.exercise import Exercise
 from bigmodel_edu.labs.notebooks import ANSWER
 
 _RULES = """\

@@ -32,7 +32,7 @@ from bigmodel_edu.course.summary import (
     students_of,
     tallies,
 )
-from bigmodel_edu.labs.display import counted
+from bigmodel_edu.exercise import counted
 
 SYMBOLS = {
     statuses.PASSED: "✓",

@@ -17,8 +17,8 @@ import numpy as np
 from bigmodel_edu import catalogue
 from bigmodel_edu.course import wire
 from bigmodel_edu.course.forms import in_form, is_single
+from bigmodel_edu.exercise import Case, Exercise
 from bigmodel_edu.labs.attempts import Attempt, Failure, judge, run
-from bigmodel_edu.labs.exercise import Case, Exercise
 
 SINGLE = 1000 * float(np.finfo(np.float32).eps)
 """Largest accepted error of a float32 answer, as in `check`."""

@@ -15,9 +15,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from bigmodel_edu.course.output import OutputError, number, write
 from bigmodel_edu.course.settings import Course, CourseError, public_entries
 from bigmodel_edu.course.workshop import expect_installed
+from bigmodel_edu.exercise import Exercise, counted
 from bigmodel_edu.jupyter import find_book
-from bigmodel_edu.labs.display import counted
-from bigmodel_edu.labs.exercise import Exercise
 from bigmodel_edu.labs.notebooks import STUB, read_notebook
 
 SETUP = "import numpy as np\n\nfrom bigmodel_edu.labs import check, hint"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bigmodel_edu import catalogue
 from bigmodel_edu.errors import BookError, did_you_mean
-from bigmodel_edu.labs.exercise import Exercise
+from bigmodel_edu.exercise import Exercise
 
 FILE = "course.toml"
 MOST = 10**9

@@ -7,7 +7,7 @@ import numpy as np
 
 from bigmodel_edu.course.points import seed_of
 from bigmodel_edu.course.settings import Course, Limits
-from bigmodel_edu.labs.exercise import Case, Exercise
+from bigmodel_edu.exercise import Case, Exercise
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,22 @@ def kernel_source(path: Path) -> str:
     compiler, none of which then has to be told where `common.cuh` is. Line numbers in a compiler's
     messages remain those of `path`.
     """
-    folders = (path.parent, Path(__file__).parent)
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         if match := INCLUDE.fullmatch(line):
-            header = next(f / match["file"] for f in folders if (f / match["file"]).exists())
-            text = header.read_text(encoding="utf-8")
-            lines[number] = f'{text}#line {number + 2} "{path.name}"'
+            header = _header(match["file"], path).read_text(encoding="utf-8")
+            lines[number] = f'{header}#line {number + 2} "{path.name}"'
     return "\n".join(lines) + "\n"
+
+
+def _header(file: str, path: Path) -> Path:
+    """Return the header that the kernels in `path` include by this name."""
+    for folder in (path.parent, Path(__file__).parent):
+        if (folder / file).exists():
+            return folder / file
+    raise KernelError(
+        f"{path.name} includes {file}, which is neither beside it nor in {Path(__file__).parent}."
+    )
 
 
 def load_kernels(path: Path, cp: ModuleType) -> "Kernels":

@@ -89,11 +89,16 @@ class Twin:
             return self._cupy
         package = (globals or {}).get("__package__")
         full_name = resolve_name("." * level + name, package) if level else name
+        if full_name == self.name:  # from . import attention
+            return SimpleNamespace(
+                **{item: self.module(f"{self.name}.{item}") for item in fromlist}
+            )
         if full_name.startswith(f"{self.name}."):
             return self.module(full_name)
         if full_name.endswith(".cupy_impl") and fromlist:
             return twin_module(full_name.removesuffix(".cupy_impl"))
-        if "cupy_impl" in (fromlist or ()) or full_name.split(".")[0] in ("cupy", "cupyx"):
+        is_foreign = "cupy_impl" in (*full_name.split("."), *(fromlist or ()))
+        if is_foreign or full_name.split(".")[0] in ("cupy", "cupyx"):
             raise ImportError(
                 f"{full_name} cannot be replaced by NumPy; write `import cupy as cp`, and "
                 "`from bigmodel_edu.chapter.cupy_impl import Layer` for an earlier chapter's layer."

@@ -11,9 +11,9 @@ display      cards in a notebook, text in a terminal
 notebooks    reads, fills and runs notebooks; `executed` keeps what was run, `files` writes files
 """
 
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.labs.checking import check
 from bigmodel_edu.labs.display import in_kernel
-from bigmodel_edu.labs.exercise import Case, Exercise, Mistake
 from bigmodel_edu.labs.progress import hint, progress
 from bigmodel_edu.labs.results import CheckFailed, CheckResult
 from bigmodel_edu.labs.showing import show_parity, show_source

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.labs.differences import changed, compare, describe
-from bigmodel_edu.labs.exercise import Case, Exercise, Mistake
 
 
 @dataclass(frozen=True)

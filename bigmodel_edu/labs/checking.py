@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bigmodel_edu.errors import BookError
+from bigmodel_edu.exercise import Case, Exercise
 from bigmodel_edu.labs import store
 from bigmodel_edu.labs.attempts import (
     Attempt,
@@ -34,7 +35,7 @@ from bigmodel_edu.labs.attempts import (
 )
 from bigmodel_edu.labs.differences import describe
 from bigmodel_edu.labs.display import in_kernel, say
-from bigmodel_edu.labs.exercise import Case, Exercise
+from bigmodel_edu.labs.lookup import exercise_named, remember
 from bigmodel_edu.labs.results import FAILED, NOT_ATTEMPTED, PASSED, CheckFailed, CheckResult
 
 LOG_VARIABLE = "BIGMODEL_CHECK_LOG"
@@ -96,17 +97,15 @@ def check(
 
 
 def _find(exercise: str | Exercise) -> Exercise:
-    from bigmodel_edu import catalogue
-
     if isinstance(exercise, Exercise):
-        catalogue.remember(exercise)
+        remember(exercise)
         return exercise
     if not isinstance(exercise, str):
         raise BookError(
             "check expects the exercise's name first and your function second, as in "
             f'check("neural_nets.softmax", softmax); the first was {describe(exercise)}.'
         )
-    return catalogue.exercise(exercise)
+    return exercise_named(exercise)
 
 
 def _wrong_callable(exercise: Exercise, function: Any, cases: Sequence[Case]) -> Failure | None:

@@ -13,11 +13,6 @@ GREEN, RED, GREY, AMBER = "#2a9d6f", "#d9534f", "#7d8ca3", "#c98a1b"
 MONOSPACE = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.92em"
 
 
-def counted(number: float, thing: str) -> str:
-    """Return how many of a thing: "1 point", "2 points"."""
-    return f"{number} {thing}" + "s" * (number != 1)
-
-
 class Shown(ABC):
     """Something a reader looks at: `str()` for a terminal, `_repr_html_` for a notebook."""
 

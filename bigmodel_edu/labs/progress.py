@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bigmodel_edu import catalogue
+from bigmodel_edu.exercise import Exercise
 from bigmodel_edu.labs import store
 from bigmodel_edu.labs.display import AMBER, GREEN, GREY, RED, Shown, card, paragraph
-from bigmodel_edu.labs.exercise import Exercise
+from bigmodel_edu.labs.lookup import exercise_named
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -132,9 +134,7 @@ class Board(Shown):
 def hint(exercise: str | Exercise, /) -> Hint:
     """Show the next hint of an exercise; after the last it says where the answer stands."""
     if not isinstance(exercise, Exercise):
-        from bigmodel_edu import catalogue
-
-        exercise = catalogue.exercise(exercise)
+        exercise = exercise_named(exercise)
     of = len(exercise.hints)
     number = store.use_hint(exercise.name, of)
     text = exercise.hints[number - 1] if of else "This exercise has no hints."
@@ -152,8 +152,6 @@ def progress() -> Board:
 
 def board() -> Board:
     """Return the board without showing it."""
-    from bigmodel_edu import catalogue
-
     records = store.load()
     titles = {chapter.slug: f"{chapter.number} {chapter.title}" for chapter in catalogue.CHAPTERS}
     chapters: dict[str, list[Line]] = {}
@@ -165,8 +163,6 @@ def board() -> Board:
 
 
 def _answer_in(exercise: Exercise) -> str:
-    from bigmodel_edu import catalogue
-
     for chapter in catalogue.CHAPTERS:
         if chapter.slug == exercise.chapter:
             return f"solutions/{chapter.notebook}.md"

@@ -4,13 +4,13 @@ import textwrap
 from dataclasses import dataclass, field
 
 from bigmodel_edu.errors import BookError
+from bigmodel_edu.exercise import counted
 from bigmodel_edu.labs.display import (
     GREEN,
     GREY,
     RED,
     Shown,
     card,
-    counted,
     detail,
     in_kernel,
     paragraph,

@@ -5,7 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bigmodel_edu.cuda.kernels import THREADS, KernelError, blocks_for, kernel_source, load_kernels
+from bigmodel_edu.cuda.kernels import (
+    THREADS,
+    KernelError,
+    blocks_for,
+    kernel_source,
+    load_kernels,
+    rows_and_columns,
+)
 from bigmodel_edu.errors import DTypeError
 
 
@@ -52,6 +59,29 @@ def test_what_a_file_includes_is_put_in_and_line_numbers_stay(tmp_path):
     assert lines[-2:] == ['#line 3 "kernels.cu"', "// third"]
     assert "typedef REAL real;" in lines
     assert not any(line.startswith("#include") for line in lines)
+
+
+def test_a_header_beside_the_file_comes_before_those_of_all_chapters(tmp_path):
+    path = tmp_path / "cell.cu"
+    path.write_text('#include "gates.cuh"\n#include "common.cuh"\n', encoding="utf-8")
+    (tmp_path / "gates.cuh").write_text("// gates\n", encoding="utf-8")
+    lines = kernel_source(path).splitlines()
+    assert lines[:2] == ["// gates", '#line 2 "cell.cu"']
+    assert "typedef REAL real;" in lines
+    (tmp_path / "common.cuh").write_text("// own\n", encoding="utf-8")
+    assert kernel_source(path).splitlines()[2] == "// own"
+
+
+def test_a_header_that_is_nowhere_is_named(tmp_path):
+    path = tmp_path / "cell.cu"
+    path.write_text('#include "gates.cuh"\n', encoding="utf-8")
+    with pytest.raises(KernelError, match=r"cell\.cu includes gates\.cuh, which is neither beside"):
+        kernel_source(path)
+
+
+def test_rows_and_columns_of_an_array_of_any_axes():
+    assert rows_and_columns(np.zeros((2, 3, 5))) == (6, 5)
+    assert rows_and_columns(np.zeros(5)) == (1, 5)
 
 
 def test_blocks_cover_every_element_and_no_block_is_idle():

@@ -27,6 +27,26 @@ CHAPTER_ONE = """
             KERNELS.launch(self.name, 1, (x,), (y,), x.size)
             return y
 """
+PACKAGE = {
+    "__init__.py": """
+        from .doubling import Doubled as Doubled
+        from .squared import Fourfold as Fourfold
+    """,
+    "doubling.py": CHAPTER_ONE,
+    "squared.py": """
+        from dataclasses import dataclass
+        from .. import reference
+        from ..reference import SCALE
+        from . import doubling
+        from .doubling import Doubled
+
+        @dataclass(frozen=True)
+        class Fourfold:
+            def __call__(self, x):
+                assert doubling.Doubled is Doubled and reference.SCALE == SCALE
+                return SCALE * Doubled()(Doubled()(x))
+    """,
+}
 KERNELS = """
     typedef REAL real;
     extern "C" __global__ void kernel(const real* x, real* y, long long n) {
@@ -54,6 +74,7 @@ def book(tmp_path, monkeypatch, request):
             (folder / "kernels.cu").write_text(textwrap.dedent(KERNELS), encoding="utf-8")
         return name
 
+    write.folder = tmp_path / name
     yield write
     for module in [m for m in sys.modules if m.partition(".")[0] == name]:
         del sys.modules[module]
@@ -107,6 +128,38 @@ def test_an_import_that_numpy_cannot_stand_in_for_is_refused(book, imports):
     name = book(one=CHAPTER_ONE, two=imports)
     with pytest.raises(ImportError, match="cannot be replaced by NumPy; write `import cupy as cp`"):
         twin(name, "two")
+
+
+@pytest.fixture
+def package(book):
+    """The name of a book whose only chapter has a package `cupy_impl`."""
+    name = book(one="")
+    folder = book.folder / "one" / "cupy_impl"
+    folder.with_suffix(".py").unlink()
+    folder.mkdir()
+    (folder.parent / "reference.py").write_text("SCALE = 10\n", encoding="utf-8")
+    for file, source in PACKAGE.items():
+        (folder / file).write_text(textwrap.dedent(source), encoding="utf-8")
+    (folder.parent / "kernels.cu").rename(folder / "kernels.cu")
+    return name
+
+
+def test_the_modules_of_a_package_import_each_other(package):
+    np.testing.assert_array_equal(twin(package).Fourfold()(np.ones(2)), [40, 40])
+    assert f"{package}.one.cupy_impl" not in sys.modules
+    assert f"{package}.one.reference" in sys.modules
+
+
+def test_an_edit_reaches_every_module_of_its_own_package_only(package):
+    edited = twin(package, edit=lambda source: source.replace("2 *", "3 *"))
+    np.testing.assert_array_equal(edited.Fourfold()(np.ones(2)), [90, 90])
+    np.testing.assert_array_equal(twin(package).Fourfold()(np.ones(2)), [40, 40])
+
+
+def test_a_module_of_an_earlier_chapters_package_is_not_imported_by_itself(package, book):
+    book(two="from BOOK.one.cupy_impl.doubling import Doubled")
+    with pytest.raises(ImportError, match="cannot be replaced by NumPy; write `import cupy as cp`"):
+        twin(package, "two")
 
 
 def test_cupy_itself_is_neither_imported_nor_replaced():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bigmodel_edu import catalogue, parity
-from bigmodel_edu.parity import JudgeUnavailable
+from bigmodel_edu.components import JudgeUnavailable
 
 PYKEEN = [
     (name, oracle)

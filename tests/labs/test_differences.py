@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
+from bigmodel_edu.exercise import TOLERANCE
 from bigmodel_edu.labs.differences import changed, compare, describe
-from bigmodel_edu.labs.exercise import TOLERANCE
 
 A = np.arange(12.0).reshape(3, 4)
 

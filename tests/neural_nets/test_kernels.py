@@ -190,6 +190,18 @@ def test_cross_entropy_refuses_what_the_reference_refuses(twin, targets):
     assert str(actual.value) == str(expected.value)
 
 
+def test_cross_entropy_of_impossible_classes_and_of_ignored_rows_without_numbers(twin):
+    logits = np.array([[0.5, -np.inf, 1.5], [np.nan, 0, -np.inf], [2, 1, -np.inf]])
+    targets = np.array([2, -100, 0])
+    results = []
+    for module in (reference, twin):
+        loss, cache = module.CrossEntropy().forward({}, logits, targets)
+        (d_logits, _), _ = module.CrossEntropy().backward({}, cache, np.array(1.7))
+        results.append({"y": np.asarray(loss), "dx": d_logits})
+    assert all(np.isfinite(value).all() for value in results[1].values())
+    compare(results[1], results[0], TOLERANCE["float64"])
+
+
 # One wrong edit of the kernels each: (component that must fail, right, wrong).
 MUTANTS = [
     ("sigmoid", "(1 + tanh(real(0.5) * x[i]))", "(1 + tanh(x[i]))"),

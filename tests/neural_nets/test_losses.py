@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from bigmodel_edu.errors import DTypeError, HyperparameterError, LabelError, ShapeError
 from bigmodel_edu.neural_nets.reference import (
@@ -168,6 +169,52 @@ def test_full_smoothing_asks_for_the_uniform_distribution():
     value, d_logits, _ = loss_and_gradient(CrossEntropy(1.0), np.zeros((1, 4)), np.array([2]))
     assert value == pytest.approx(np.log(4), rel=1e-15)
     np.testing.assert_allclose(d_logits, 0, atol=1e-16)
+
+
+IMPOSSIBLE = np.array([[0.5, -np.inf, 1.5], [2.0, 1.0, -np.inf]])
+NO_NUMBERS = np.array([[np.nan, 0.0, 1.0], [-np.inf, -np.inf, -np.inf], [np.inf, 0.0, -np.inf]])
+
+
+def test_a_logit_of_minus_infinity_counts_nothing_where_it_is_not_the_label():
+    value, d_logits, _ = loss_and_gradient(CrossEntropy(), IMPOSSIBLE, np.array([2, 0]))
+    z = torch.tensor(IMPOSSIBLE, requires_grad=True)
+    theirs = torch.nn.functional.cross_entropy(z, torch.tensor([2, 0]))
+    theirs.backward()
+    assert value == pytest.approx(theirs.item(), rel=1e-15)
+    assert value == pytest.approx((np.log1p(np.exp(-1)) + np.log1p(np.exp(-1))) / 2, rel=1e-14)
+    np.testing.assert_allclose(d_logits, z.grad, rtol=1e-14)
+    assert d_logits[0, 1] == d_logits[1, 2] == 0
+
+
+@pytest.mark.parametrize(
+    ("label_smoothing", "targets"), [(0.0, [1, 0]), (0.1, [2, 0])], ids=["label", "smoothed"]
+)
+def test_a_logit_of_minus_infinity_that_the_target_asks_for_costs_infinity(
+    label_smoothing, targets
+):
+    value, _, _ = loss_and_gradient(CrossEntropy(label_smoothing), IMPOSSIBLE, np.array(targets))
+    theirs = torch.nn.functional.cross_entropy(
+        torch.tensor(IMPOSSIBLE), torch.tensor(targets), label_smoothing=label_smoothing
+    )
+    assert value == theirs.item() == np.inf
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.filterwarnings("error")
+def test_what_an_ignored_example_holds_does_not_matter(label_smoothing):
+    good = np.array([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]])
+    logits = np.concatenate([NO_NUMBERS[:2], good, NO_NUMBERS[2:]])
+    targets = np.array([-100, -100, 1, 0, -100])
+    loss = CrossEntropy(label_smoothing)
+    value, d_logits, _ = loss_and_gradient(loss, logits, targets)
+    alone, d_alone, _ = loss_and_gradient(loss, good, np.array([1, 0]))
+    theirs = torch.nn.functional.cross_entropy(
+        torch.tensor(logits), torch.tensor(targets), label_smoothing=label_smoothing
+    )
+    assert value == alone
+    assert value == pytest.approx(theirs.item(), rel=1e-15)
+    np.testing.assert_array_equal(d_logits[2:4], d_alone)
+    np.testing.assert_array_equal(d_logits[[0, 1, 4]], 0)
 
 
 @pytest.mark.parametrize("label_smoothing", [-0.1, 1.1, np.nan])

@@ -157,14 +157,20 @@ class SmoothingForgotten(reference.CrossEntropy):
 
 class SmoothingForgottenInBackward(reference.CrossEntropy):
     def backward(self, params, cache, dy):
-        return ORIGINAL.CrossEntropy(label_smoothing=0.0).backward(params, cache, dy)
+        log_p, q, counted = cache
+        one_hot = (q == q.max(axis=1, keepdims=True)).astype(q.dtype)
+        return super().backward(params, (log_p, one_hot, counted), dy)
 
 
 class IgnoredLabelsCounted(reference.CrossEntropy):
     def forward(self, params, logits, targets):
-        loss, (log_p, label, weight) = super().forward(params, logits, targets)
+        loss, cache = super().forward(params, logits, targets)
         share = (targets != self.ignore_index).mean()
-        return loss * share, (log_p, label, weight * share)
+        return loss * share, (cache, share)
+
+    def backward(self, params, cache, dy):
+        cache, share = cache
+        return super().backward(params, cache, dy * share)
 
 
 class IgnoredLabelsAreClassZero(reference.CrossEntropy):
@@ -599,16 +605,29 @@ LINES = [
     ),
     (
         "reference/losses.py",
-        "d_logits -= epsilon / n_classes",
-        "d_logits -= epsilon",
+        "self.label_smoothing / n_classes)",
+        "self.label_smoothing)",
         "cross_entropy_smoothed",
     ),
     (
         "reference/losses.py",
-        "epsilon * log_p.mean(axis=-1)",
-        "epsilon * log_p.sum(axis=-1)",
+        "t] += 1 - self.label_smoothing",
+        "t] += 1",
         "cross_entropy_smoothed",
     ),
+    (
+        "reference/losses.py",
+        "log_p[possible]).sum() / n",
+        "log_p[possible]).sum() / len(targets)",
+        "cross_entropy_smoothed",
+    ),
+    (
+        "reference/losses.py",
+        "dy * (p - q) / n",
+        "dy * (p - q) / len(counted)",
+        "cross_entropy_smoothed",
+    ),
+    ("reference/losses.py", "dy * (p - q) / n", "dy * (log_p - q) / n", "cross_entropy"),
     (
         "reference/normalization.py",
         "1 / np.sqrt(variance + eps)",
@@ -619,13 +638,16 @@ LINES = [
     ("reference/normalization.py", "m * variance * (n / (n - 1))", "m * variance", "batch_norm"),
     (
         "reference/composition.py",
-        "in reversed(list(enumerate(self.layers)))",
-        "in enumerate(self.layers)",
+        "for name in reversed(self.parts)",
+        "for name in self.parts",
         "sequential",
     ),
     ("reference/dropout.py", "* (1 / (1 - self.p))", "* (1 / self.p)", "dropout"),
-    ("reference/optimizers.py", "(1 - beta2) * (g * g)", "(1 - beta2) * g", "adam"),
-    ("reference/optimizers.py", "lr / (1 - beta1**t)", "lr", "adam"),
+    ("reference/optimizers.py", "(1 - beta2) * g**2", "(1 - beta2) * g", "adam"),
+    ("reference/optimizers.py", "m_hat = m / (1 - beta1**t)", "m_hat = m", "adam"),
+    ("reference/optimizers.py", "v_hat = v / (1 - beta2**t)", "v_hat = v", "adam"),
+    ("reference/optimizers.py", "(np.sqrt(v_hat) + self.eps)", "np.sqrt(v_hat + self.eps)", "adam"),
+    ("reference/optimizers.py", "w - lr * m_hat / (", "w - m_hat / (", "adam"),
     (
         "reference/optimizers.py",
         "(1 - lr * self.weight_decay) * w",

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import jupytext
@@ -67,6 +68,13 @@ def test_opening_and_saving_it_in_jupyterlab_leaves_it_as_it_is(chapter, kind, r
     assert notebook.metadata["jupytext"]["text_representation"]["format_name"] == "myst"
     saved = jupytext.writes(notebook, "md:myst", config=load_jupytext_config(str(path)))
     assert saved == text, "run `make format`"
+
+
+@pytest.mark.parametrize("kind", ["untouched", "solutions"])
+def test_no_cell_imports_cupy_which_a_reader_need_not_have(chapter, kind, request):
+    cells = request.getfixturevalue(kind).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert not re.search(r"import cupy|\.cupy_impl\b|\bimport \(?.*\bcupy_impl\b", code)
 
 
 def test_every_numbered_notebook_belongs_to_a_written_chapter():

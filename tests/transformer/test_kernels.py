@@ -267,14 +267,14 @@ def test_every_part_of_a_composite_is_a_twin(twin):
         block.self_attn.attention,
         block.self_attn.rotary,
         block.feed_forward,
-        block.residual.norm,
+        block.norm1,
     ]
     for activation in ("relu", "gelu_tanh"):
         model = twin.Transformer(5, 7, 12, 2, 1, 7, activation=activation)
-        for layer in (model.encoder_layer, model.decoder_layer):
-            layers += [layer, layer.self_attn, layer.feed_forward, layer.residual.norm]
-            layers.append(layer.feed_forward.activation_layer)
-        layers += [model.decoder_layer.multihead_attn, model.source_embedding]
+        for layer in (model.part("encoder.layers.0"), model.part("decoder.layers.0")):
+            layers += [layer, layer.self_attn, layer.feed_forward, layer.norm1]
+            layers.append(layer.feed_forward.part("activation"))
+        layers += [layer.multihead_attn, model.source_embedding]
     of_references = [layer for layer in layers if ".reference" in type(layer).__module__]
     assert not of_references
 

@@ -11,18 +11,22 @@ from bigmodel_edu import catalogue
 LINES = [
     # attention
     ("attention.py", "return 1 / sqrt(q.shape[-1]) if", "return 1 / q.shape[-1] if", "attention"),
-    ("attention.py", "        dq *= self.scale_of(q)\n", "", "attention"),
-    ("attention.py", "        ds -= along_p\n", "", "attention"),
-    ("attention.py", "        ds *= exponentials\n", "", "attention"),
+    ("attention.py", "dq = product(ds, k) * scale", "dq = product(ds, k)", "attention"),
+    ("attention.py", "@ fold(q, kv_heads) * scale", "@ fold(q, kv_heads)", "attention"),
+    ("attention.py", "ds = p * (dp - (dp * p)", "ds = p * (dp - 0 * (dp * p)", "attention"),
+    ("attention.py", "ds = p * (dp - (dp * p)", "ds = (dp - (dp * p)", "attention"),
+    ("attention.py", "(dp * p).sum(axis=-1,", "(dp * p).sum(axis=-2,", "attention"),
+    ("attention.py", "(dp * p).sum(axis=-1,", "(dp * p).mean(axis=-1,", "attention"),
+    ("attention.py", "        p = softmax(s)\n", "        p = np.exp(s)\n", "attention"),
+    ("attention.py", "dp = product(dy, v.sw", "dp = product(0 * dy + 1, v.sw", "attention"),
     (
         "attention.py",
-        "along_p = (dy * y).sum(axis=-1, keepdims=True)",
-        "along_p = (dy * y).sum(axis=-2, keepdims=True)",
-        "attention",
+        "dv = fold(p, kv_heads).swapaxes(-1, -2) @ fold(dy, kv_heads)",
+        "dv = product(p.swapaxes(-1, -2), dy)[:, :kv_heads]",
+        "attention_grouped",
     ),
-    ("attention.py", "        y /= totals  #", "        y = y + 0  #", "attention"),
-    ("attention.py", "s += as_bias(mask, s)", "s += as_bias(~mask, s)", "attention_masked"),
-    ("attention.py", "s += as_bias(mask, s)", "s -= as_bias(mask, s)", "attention_biased"),
+    ("attention.py", "s = s + as_bias(mask, s)", "s = s + as_bias(~mask, s)", "attention_masked"),
+    ("attention.py", "s = s + as_bias(mask, s)", "s = s - as_bias(mask, s)", "attention_biased"),
     ("attention.py", "        if self.causal:\n", "        if False:\n", "attention_causal"),
     (
         "attention.py",
@@ -50,8 +54,8 @@ LINES = [
     ),
     (
         "attention.py",
-        "attention.forward({}, q, k, v, mask=mask)",
-        "attention.forward({}, q, k, v)",
+        'run("attention", q, k, v, mask=mask)',
+        'run("attention", q, k, v)',
         "multi_head_attention_memory",
     ),
     # masks
@@ -91,14 +95,15 @@ LINES = [
     ("positions.py", "= dy.sum(axis=0)", "= dy.mean(axis=0)", "learned_positions"),
     # norms and feed-forward
     ("normalization.py", "np.square(x).mean(", "np.square(x - x.mean()).mean(", "rms_norm"),
-    ("normalization.py", "dx -= (dx * x_hat).mean(", "dx -= (dx * x_hat).sum(", "rms_norm"),
+    ("normalization.py", "(dx_hat * x_hat).mean(", "(dx_hat * x_hat).sum(", "rms_norm"),
     ("feed_forward.py", "slope = s * (1 + gate * (1 - s))", "slope = s * (1 - s)", "swiglu"),
     ("feed_forward.py", "return gate * s * up,", "return s * up,", "swiglu"),
-    ("feed_forward.py", '        dx += d_up @ params["up_proj.weight"]\n', "", "swiglu"),
+    ("feed_forward.py", ' + d_up @ params["up_proj.weight"]\n', "\n", "swiglu"),
     # residuals and layers
-    ("residual.py", "(dy + d_branch, *others)", "(d_branch, *others)", "encoder_layer"),
-    ("residual.py", "        y = x + y\n", "        y = normed + y\n", "encoder_layer_pre_norm"),
-    ("decoder_layer.py", "memory, mask=memory_mask)", "memory)", "decoder_layer"),
+    ("residual.py", "(dy + dh, *others)", "(dh, *others)", "encoder_layer"),
+    ("residual.py", "return x + h if", "return h if", "encoder_layer_pre_norm"),
+    ("residual.py", "else run(norm, x + h)", "else x + run(norm, h)", "encoder_layer"),
+    ("decoder_layer.py", "x, memory, mask=memory_mask)", "x, memory)", "decoder_layer"),
     (
         "decoder_layer.py",
         "self.Attention(self.d_model, self.num_heads, causal=True)",
@@ -106,7 +111,14 @@ LINES = [
         "decoder_layer",
     ),
     # the encoder-decoder
-    ("transformer.py", "        x = x * sqrt(self.d_model)\n", "", "transformer"),
+    ("transformer.py", "tokens) * sqrt(self.d_model)\n", "tokens)\n", "transformer"),
+    ("transformer.py", 'back("decoder.norm", dx)', "(dx,)", "transformer_pre_norm"),
+    (
+        "transformer.py",
+        'for name in reversed(self.names("encoder.layers"))',
+        'for name in self.names("encoder.layers")',
+        "transformer",
+    ),
     (
         "transformer.py",
         "d_memory = d_memory + d_layer_memory",
@@ -115,14 +127,14 @@ LINES = [
     ),
     (
         "transformer.py",
-        'tied = grads["target_embedding.weight"] + d_rows',
-        "tied = d_rows",
+        '{"weight": d_rows.T @ x',
+        '{"weight": 0 * d_rows.T @ x',
         "transformer",
     ),
     (
         "transformer.py",
-        "forward(own, x, mask=mask, **mode)",
-        "forward(own, x, **mode)",
+        "run(name, x, mask=mask)",
+        "run(name, x)",
         "transformer",
     ),
     # FlashAttention

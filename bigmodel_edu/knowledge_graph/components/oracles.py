@@ -7,13 +7,11 @@ from typing import Any
 
 import torch
 
-from bigmodel_edu.components import Results, Trial
+from bigmodel_edu.components import JudgeUnavailable, Results, Trial
 
 
 def pykeen(name: str) -> ModuleType:
     """Return a module of PyKEEN; JudgeUnavailable says what is missing where it is not there."""
-    from bigmodel_edu.parity import JudgeUnavailable
-
     try:
         return import_module(f"pykeen.{name}")
     except ImportError as error:

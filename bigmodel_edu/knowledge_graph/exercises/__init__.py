@@ -1,6 +1,6 @@
 """The exercises of chapter 8: their cases, and the mistakes that readers really make."""
 
-from bigmodel_edu.labs import Exercise
+from bigmodel_edu.exercise import Exercise
 
 from .complete_graph import COMPLETE_GRAPH
 from .leaks import LEAKS

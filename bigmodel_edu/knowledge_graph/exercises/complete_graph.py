@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from bigmodel_edu.data import KnowledgeGraph, load_cldr_graph
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from .. import reference as ref

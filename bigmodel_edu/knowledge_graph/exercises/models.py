@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from .. import reference as ref
@@ -18,15 +18,6 @@ def transe_score(s: Array, r: Array, t: Array, p: int) -> Array:
     model = ref.TransE(1, 1, s.shape[1], p=p)
     scores, _ = model.matching.forward(model.query(s, r), t[:, None])
     return scores[:, 0]
-
-
-def _transe_variant(
-    norm: Callable[[Array, int], Array] = lambda gap, p: np.linalg.norm(gap, ord=p, axis=1),
-    gap: Callable[[Array, Array, Array], Array] = lambda s, r, t: s + r - t,
-    sign: int = -1,
-):
-    """Return the score with something changed: what is measured, by which norm, the sign."""
-    return lambda s, r, t, p: sign * norm(gap(s, r, t), p)
 
 
 def _transe_cases(rng: np.random.Generator) -> list[Case]:
@@ -52,30 +43,30 @@ TRANSE_SCORE = Exercise(
     cases=_transe_cases,
     mistakes=(
         Mistake(
-            _transe_variant(sign=1),
+            lambda s, r, t, p: np.linalg.norm(s + r - t, ord=p, axis=1),
             "This is the distance. The score is its negative, so that what is nearer scores "
             "higher: nobody is more plausible than one who lies 0 away.",
         ),
         Mistake(
-            _transe_variant(gap=lambda s, r, t: s + t - r),
+            lambda s, r, t, p: -np.linalg.norm(s + t - r, ord=p, axis=1),
             "You measured how far s + t is from r. The relation is the step from s to t: "
             "s + r - t.",
         ),
         Mistake(
-            _transe_variant(gap=lambda s, r, t: s - r - t),
+            lambda s, r, t, p: -np.linalg.norm(s - r - t, ord=p, axis=1),
             "You went the step back: the difference is s + r - t, not s - r - t.",
         ),
         Mistake(
-            _transe_variant(lambda gap, p: (np.abs(gap) ** p).sum(axis=1)),
+            lambda s, r, t, p: -(np.abs(s + r - t) ** p).sum(axis=1),
             "The root is missing: for p = 2 the norm is √Σ x², and you returned Σ x². It ranks "
             "alike, but margins and gradients are others.",
         ),
         Mistake(
-            _transe_variant(lambda gap, p: np.linalg.norm(gap, axis=1)),
+            lambda s, r, t, p: -np.linalg.norm(s + r - t, axis=1),
             "You always take the Euclidean norm; p = 1 asks for the sum of the absolute values.",
         ),
         Mistake(
-            _transe_variant(lambda gap, p: np.linalg.norm(gap, ord=p)),
+            lambda s, r, t, p: -np.linalg.norm(s + r - t, ord=p),
             "np.linalg.norm without an axis takes the norm of the whole matrix, one number for all "
             "facts: give it axis=1.",
         ),

@@ -1,6 +1,6 @@
 """The exercises of chapter 2: their cases, and the mistakes that readers really make."""
 
-from bigmodel_edu.labs import Exercise
+from bigmodel_edu.exercise import Exercise
 
 from .beat_the_ngrams import BEAT_THE_NGRAMS
 from .clipping import CLIP_BY_GLOBAL_NORM

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bigmodel_edu.data import load_cldr_names
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from ..reference import NGramModel

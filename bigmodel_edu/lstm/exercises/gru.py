@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 from bigmodel_edu.neural_nets.reference import sigmoid
 
@@ -16,30 +16,50 @@ def gru_step(x: Array, h: Array, W_x: Array, W_h: Array, b_x: Array, b_h: Array)
     return h_new
 
 
-def _gru_variant(order: str = "rzn", reset: str = "after", keep: str = "z", candidate=np.tanh):
-    """Return a GRU step with something changed."""
+def _three_parts(x, W, b):
+    return np.split(x @ W.T + b, 3, axis=-1)
 
-    def step(x, h, W_x, W_h, b_x, b_h):
-        from_x = dict(zip(order, np.split(x @ W_x.T + b_x, 3, axis=-1), strict=True))
-        from_h = dict(zip(order, np.split(h @ W_h.T + b_h, 3, axis=-1), strict=True))
-        r, z = (sigmoid(from_x[gate] + from_h[gate]) for gate in "rz")
-        place = order.index("n")
-        W_hn, b_hn = np.split(W_h, 3)[place], np.split(b_h, 3)[place]
-        recurrent = {
-            "after": r * from_h["n"],
-            "before": (r * h) @ W_hn.T + b_hn,
-            "without bias": r * (h @ W_hn.T) + b_hn,
-            "none": from_h["n"],
-        }[reset]
-        n = candidate(from_x["n"] + recurrent)
-        return (1 - z) * n + z * h if keep == "z" else z * n + (1 - z) * h
 
-    return step
+def _reset_before_the_product(x, h, W_x, W_h, b_x, b_h):
+    (x_r, x_z, x_n), (h_r, h_z, _) = _three_parts(x, W_x, b_x), _three_parts(h, W_h, b_h)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    W_hn, b_hn = np.split(W_h, 3)[2], np.split(b_h, 3)[2]
+    return (1 - z) * np.tanh(x_n + (r * h) @ W_hn.T + b_hn) + z * h
+
+
+def _bias_outside_the_reset(x, h, W_x, W_h, b_x, b_h):
+    (x_r, x_z, x_n), (h_r, h_z, _) = _three_parts(x, W_x, b_x), _three_parts(h, W_h, b_h)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    W_hn, b_hn = np.split(W_h, 3)[2], np.split(b_h, 3)[2]
+    return (1 - z) * np.tanh(x_n + r * (h @ W_hn.T) + b_hn) + z * h
+
+
+def _without_reset(x, h, W_x, W_h, b_x, b_h):
+    (_, x_z, x_n), (_, h_z, h_n) = _three_parts(x, W_x, b_x), _three_parts(h, W_h, b_h)
+    z = sigmoid(x_z + h_z)
+    return (1 - z) * np.tanh(x_n + h_n) + z * h
+
+
+def _old_and_new_exchanged(x, h, W_x, W_h, b_x, b_h):
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = _three_parts(x, W_x, b_x), _three_parts(h, W_h, b_h)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    return z * np.tanh(x_n + r * h_n) + (1 - z) * h
+
+
+def _gates_exchanged(x, h, W_x, W_h, b_x, b_h):
+    (x_z, x_r, x_n), (h_z, h_r, h_n) = _three_parts(x, W_x, b_x), _three_parts(h, W_h, b_h)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    return (1 - z) * np.tanh(x_n + r * h_n) + z * h
+
+
+def _candidate_by_a_sigmoid(x, h, W_x, W_h, b_x, b_h):
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = _three_parts(x, W_x, b_x), _three_parts(h, W_h, b_h)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    return (1 - z) * sigmoid(x_n + r * h_n) + z * h
 
 
 def _reset_around_everything(x, h, W_x, W_h, b_x, b_h):
-    x_r, x_z, x_n = np.split(x @ W_x.T + b_x, 3, axis=-1)
-    h_r, h_z, h_n = np.split(h @ W_h.T + b_h, 3, axis=-1)
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = _three_parts(x, W_x, b_x), _three_parts(h, W_h, b_h)
     r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
     return (1 - z) * np.tanh(r * (x_n + h_n)) + z * h
 
@@ -64,17 +84,17 @@ GRU_STEP = Exercise(
     ],
     mistakes=(
         Mistake(
-            _gru_variant(reset="before"),
+            _reset_before_the_product,
             "You reset the state before the matrix product, (r ⊙ h) W_hn, as the paper has it; "
             "here it is after it: r ⊙ (h W_hnᵀ + b_hn).",
         ),
         Mistake(
-            _gru_variant(reset="without bias"),
+            _bias_outside_the_reset,
             "The bias b_hn stands inside the parenthesis that r multiplies: r ⊙ (h W_hnᵀ + b_hn). "
             "That is why the two biases are kept apart.",
         ),
         Mistake(
-            _gru_variant(reset="none"),
+            _without_reset,
             "The reset gate is missing from the candidate: r ⊙ (h W_hnᵀ + b_hn).",
         ),
         Mistake(
@@ -83,15 +103,15 @@ GRU_STEP = Exercise(
             "nothing else: n = tanh(x_n + r ⊙ h_n).",
         ),
         Mistake(
-            _gru_variant(keep="1 - z"),
+            _old_and_new_exchanged,
             "You swapped old and new: z is the share of the old state, h' = (1 - z) ⊙ n + z ⊙ h.",
         ),
         Mistake(
-            _gru_variant(order="zrn"),
+            _gates_exchanged,
             "You swapped the reset and the update gate: the order is r, z, n.",
         ),
         Mistake(
-            _gru_variant(candidate=sigmoid),
+            _candidate_by_a_sigmoid,
             "The candidate n is a tanh, not a sigmoid: it is content, not a share.",
         ),
     ),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 from bigmodel_edu.neural_nets.reference import sigmoid
 
@@ -20,22 +20,50 @@ def lstm_step(
     return outputs
 
 
-def _lstm_variant(
-    order: str = "ifgo",
-    candidate=np.tanh,
-    shown=np.tanh,
-    keep=lambda f, i: f,
-    output_of: str = "new",
-):
-    """Return an LSTM step with something changed."""
+def _four_parts(x, h, W_x, W_h, b):
+    return np.split(x @ W_x.T + h @ W_h.T + b, 4, axis=-1)
 
-    def step(x, h, c, W_x, W_h, b):
-        z = dict(zip(order, np.split(x @ W_x.T + h @ W_h.T + b, 4, axis=-1), strict=True))
-        i, f, o = (sigmoid(z[gate]) for gate in "ifo")
-        c_new = keep(f, i) * c + i * candidate(z["g"])
-        return o * shown(c_new if output_of == "new" else c), c_new
 
-    return step
+def _candidate_by_a_sigmoid(x, h, c, W_x, W_h, b):
+    i, f, g, o = _four_parts(x, h, W_x, W_h, b)
+    c_new = sigmoid(f) * c + sigmoid(i) * sigmoid(g)
+    return sigmoid(o) * np.tanh(c_new), c_new
+
+
+def _gates_in_another_order(x, h, c, W_x, W_h, b):
+    i, f, o, g = _four_parts(x, h, W_x, W_h, b)
+    c_new = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c_new), c_new
+
+
+def _forgetting_by_the_input_gate(x, h, c, W_x, W_h, b):
+    f, i, g, o = _four_parts(x, h, W_x, W_h, b)
+    c_new = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c_new), c_new
+
+
+def _memory_shown_as_it_is(x, h, c, W_x, W_h, b):
+    i, f, g, o = _four_parts(x, h, W_x, W_h, b)
+    c_new = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * c_new, c_new
+
+
+def _memory_shown_by_a_sigmoid(x, h, c, W_x, W_h, b):
+    i, f, g, o = _four_parts(x, h, W_x, W_h, b)
+    c_new = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * sigmoid(c_new), c_new
+
+
+def _old_memory_shown(x, h, c, W_x, W_h, b):
+    i, f, g, o = _four_parts(x, h, W_x, W_h, b)
+    c_new = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c_new
+
+
+def _keeping_as_a_gru_does(x, h, c, W_x, W_h, b):
+    i, _, g, o = _four_parts(x, h, W_x, W_h, b)
+    c_new = (1 - sigmoid(i)) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c_new), c_new
 
 
 def _lstm_cases(rng: np.random.Generator) -> list[Case]:
@@ -64,32 +92,32 @@ LSTM_STEP = Exercise(
     cases=_lstm_cases,
     mistakes=(
         Mistake(
-            _lstm_variant(candidate=sigmoid),
+            _candidate_by_a_sigmoid,
             "Your candidate g is a sigmoid, as in the article; it is a tanh, so that it can lower "
             "the memory as well as raise it.",
         ),
         Mistake(
-            _lstm_variant(order="ifog"),
+            _gates_in_another_order,
             "Your gates are in the order i, f, o, g; the stacked weights have i, f, g, o.",
         ),
         Mistake(
-            _lstm_variant(order="figo"),
+            _forgetting_by_the_input_gate,
             "You swapped the input and the forget gate: the order is i, f, g, o.",
         ),
         Mistake(
-            _lstm_variant(shown=lambda c: c),
+            _memory_shown_as_it_is,
             "The output shows the tanh of the memory: h' = o ⊙ tanh(c').",
         ),
         Mistake(
-            _lstm_variant(shown=sigmoid),
+            _memory_shown_by_a_sigmoid,
             "The output shows the tanh of the memory, not its sigmoid: h' = o ⊙ tanh(c').",
         ),
         Mistake(
-            _lstm_variant(output_of="old"),
+            _old_memory_shown,
             "The output shows the new memory: h' = o ⊙ tanh(c'), you took the old c.",
         ),
         Mistake(
-            _lstm_variant(keep=lambda f, i: 1 - i),
+            _keeping_as_a_gru_does,
             "You kept 1 - i of the old memory, as a GRU would. The LSTM has a forget gate of its "
             "own: f ⊙ c.",
         ),
@@ -135,46 +163,62 @@ def _lstm_backward_cases(rng: np.random.Generator) -> list[Case]:
     return [case(5, 3), case(1, 7), case(11, 2)]
 
 
-def _lstm_backward_variant(
-    from_h: bool = True,
-    from_c: bool = True,
-    slope: bool = True,
-    memory: str = "old",
-    gate_slopes: bool = True,
-    dc_with_f: bool = True,
-    dc_all_back: bool = True,
-    order: tuple[int, ...] = (0, 1, 2, 3),
-):
-    """Return an LSTM's backward step with something left out or swapped."""
-
-    def backward(gates, c, c_new, dh_new, dc_new):
-        i, f, g, o = gates
-        shown = np.tanh(c_new)
-        dc_all = from_c * dc_new + from_h * dh_new * o * ((1 - shown**2) if slope else 1)
-        remembered = c if memory == "old" else c_new
-        slopes = (i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)) if gate_slopes else (1,) * 4
-        dz = [
-            d * s
-            for d, s in zip(
-                (dc_all * g, dc_all * remembered, dc_all * i, dh_new * shown), slopes, strict=True
-            )
-        ]
-        back = dc_all if dc_all_back else dc_new
-        return np.concatenate([dz[k] for k in order], axis=-1), back * (f if dc_with_f else 1)
-
-    return backward
-
-
-def _slope_of_the_memory_itself(gates, c, c_new, dh_new, dc_new):
+def _from_the_memory_on(gates, c, dc_all, do):
+    """Return dz and dc from the gradient at the new memory, right or wrong, and that of o."""
     i, f, g, o = gates
-    dc_all = dc_new + dh_new * o * (1 - c_new**2)
     dz = (
         dc_all * g * i * (1 - i),
         dc_all * c * f * (1 - f),
         dc_all * i * (1 - g**2),
-        dh_new * np.tanh(c_new) * o * (1 - o),
+        do * o * (1 - o),
     )
     return np.concatenate(dz, axis=-1), dc_all * f
+
+
+def _nothing_through_the_output(gates, c, c_new, dh_new, dc_new):
+    return _from_the_memory_on(gates, c, dc_new, dh_new * np.tanh(c_new))
+
+
+def _nothing_from_the_next_step(gates, c, c_new, dh_new, dc_new):
+    shown, o = np.tanh(c_new), gates[3]
+    return _from_the_memory_on(gates, c, dh_new * o * (1 - shown**2), dh_new * shown)
+
+
+def _without_the_slope_of_the_tanh(gates, c, c_new, dh_new, dc_new):
+    return _from_the_memory_on(gates, c, dc_new + dh_new * gates[3], dh_new * np.tanh(c_new))
+
+
+def _slope_of_the_memory_itself(gates, c, c_new, dh_new, dc_new):
+    dc_all = dc_new + dh_new * gates[3] * (1 - c_new**2)
+    return _from_the_memory_on(gates, c, dc_all, dh_new * np.tanh(c_new))
+
+
+def _forget_gate_of_the_new_memory(gates, c, c_new, dh_new, dc_new):
+    return lstm_step_backward(gates, c_new, c_new, dh_new, dc_new)
+
+
+def _without_the_slopes_of_the_gates(gates, c, c_new, dh_new, dc_new):
+    i, f, g, o = gates
+    shown = np.tanh(c_new)
+    dc_all = dc_new + dh_new * o * (1 - shown**2)
+    dz = (dc_all * g, dc_all * c, dc_all * i, dh_new * shown)
+    return np.concatenate(dz, axis=-1), dc_all * f
+
+
+def _old_memory_without_the_forget_gate(gates, c, c_new, dh_new, dc_new):
+    dz, _ = lstm_step_backward(gates, c, c_new, dh_new, dc_new)
+    return dz, dc_new + dh_new * gates[3] * (1 - np.tanh(c_new) ** 2)
+
+
+def _old_memory_from_the_next_step_alone(gates, c, c_new, dh_new, dc_new):
+    dz, _ = lstm_step_backward(gates, c, c_new, dh_new, dc_new)
+    return dz, dc_new * gates[1]
+
+
+def _parts_in_another_order(gates, c, c_new, dh_new, dc_new):
+    dz, dc = lstm_step_backward(gates, c, c_new, dh_new, dc_new)
+    di, df, dg, do = np.split(dz, 4, axis=-1)
+    return np.concatenate((di, df, do, dg), axis=-1), dc
 
 
 def _candidate_as_a_sigmoid(gates, c, c_new, dh_new, dc_new):
@@ -195,16 +239,16 @@ LSTM_STEP_BACKWARD = Exercise(
     cases=_lstm_backward_cases,
     mistakes=(
         Mistake(
-            _lstm_backward_variant(from_h=False),
+            _nothing_through_the_output,
             "The memory is used twice: by the next step (dc_new) and by this step's output. You "
             "left out the second, dh_new ⊙ o ⊙ (1 - tanh² c').",
         ),
         Mistake(
-            _lstm_backward_variant(from_c=False),
+            _nothing_from_the_next_step,
             "The memory is used twice: you left out dc_new, what the next step sends back.",
         ),
         Mistake(
-            _lstm_backward_variant(slope=False),
+            _without_the_slope_of_the_tanh,
             "Between the memory and the output stands a tanh; its slope 1 - tanh² c' is missing.",
         ),
         Mistake(
@@ -217,25 +261,25 @@ LSTM_STEP_BACKWARD = Exercise(
             "The candidate g is a tanh, and its slope is 1 - g²; g (1 - g) is that of a sigmoid.",
         ),
         Mistake(
-            _lstm_backward_variant(memory="new"),
+            _forget_gate_of_the_new_memory,
             "The forget gate was multiplied by the old memory, so df = dc ⊙ c, not dc ⊙ c'.",
         ),
         Mistake(
-            _lstm_backward_variant(gate_slopes=False),
+            _without_the_slopes_of_the_gates,
             "You stopped at the gates. dz is at the pre-activations: times i (1 - i), f (1 - f), "
             "1 - g² and o (1 - o).",
         ),
         Mistake(
-            _lstm_backward_variant(dc_with_f=False),
+            _old_memory_without_the_forget_gate,
             "What goes back to the old memory is multiplied by the forget gate: dc = dc' ⊙ f.",
         ),
         Mistake(
-            _lstm_backward_variant(dc_all_back=False),
+            _old_memory_from_the_next_step_alone,
             "What goes back to the old memory is the whole gradient at the new one, times f. You "
             "took dc_new alone, without what comes through the output.",
         ),
         Mistake(
-            _lstm_backward_variant(order=(0, 1, 3, 2)),
+            _parts_in_another_order,
             "The parts of dz are in the order i, f, o, g; the stacked weights have i, f, g, o.",
         ),
     ),

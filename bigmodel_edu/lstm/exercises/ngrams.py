@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 # --- bits per character --------------------------------------------------------------------------
@@ -79,17 +79,26 @@ def _bigram_counts(train: Array, n_characters: int, start: float) -> Array:
     return counts
 
 
-def _bigram_variant(axis: int | None = 1, add: bool = True, twist=lambda p, test: (p, test)):
-    def bits(train, test, n_characters, alpha):
-        if add:
-            counts = _bigram_counts(train, n_characters, float(alpha))
-        else:
-            counts = np.full((n_characters, n_characters), float(alpha))
-            counts[train[:-1], train[1:]] += 1
-        p, read = twist(counts / counts.sum(axis=axis, keepdims=True), test)
-        return bits_per_character(p[read[:-1], read[1:]])
+def _bigram_normalised_over_the_characters_before(train, test, n_characters, alpha):
+    counts = _bigram_counts(train, n_characters, float(alpha))
+    p = counts / counts.sum(axis=0, keepdims=True)
+    return bits_per_character(p[test[:-1], test[1:]])
 
-    return bits
+
+def _bigram_normalised_over_all_pairs(train, test, n_characters, alpha):
+    counts = _bigram_counts(train, n_characters, float(alpha))
+    return bits_per_character((counts / counts.sum())[test[:-1], test[1:]])
+
+
+def _bigram_counted_once(train, test, n_characters, alpha):
+    counts = np.full((n_characters, n_characters), float(alpha))
+    counts[train[:-1], train[1:]] += 1
+    p = counts / counts.sum(axis=1, keepdims=True)
+    return bits_per_character(p[test[:-1], test[1:]])
+
+
+def _bigram_read_the_wrong_way_round(train, test, n_characters, alpha):
+    return bigram_bits(train, test[::-1], n_characters, alpha)
 
 
 def _bigram_half_smoothed(train, test, n_characters, alpha):
@@ -142,17 +151,17 @@ BIGRAM_BITS = Exercise(
     cases=_bigram_cases,
     mistakes=(
         Mistake(
-            _bigram_variant(axis=0),
+            _bigram_normalised_over_the_characters_before,
             "You normalised over the characters before; p(next | before) sums to one over the next "
             "ones: each row of the counts, one row per character before.",
         ),
         Mistake(
-            _bigram_variant(axis=None),
+            _bigram_normalised_over_all_pairs,
             "You divided by the total: that is the probability of the pair. Given the character "
             "before, the next ones sum to one, so normalise each row.",
         ),
         Mistake(
-            _bigram_variant(add=False),
+            _bigram_counted_once,
             "Each pair was counted once, however often it came: `counts[a, b] += 1` keeps only one "
             "of several equal pairs. Use np.add.at.",
         ),
@@ -162,7 +171,7 @@ BIGRAM_BITS = Exercise(
             "sum of a row grows by alpha times the number of characters.",
         ),
         Mistake(
-            _bigram_variant(twist=lambda p, test: (p, test[::-1])),
+            _bigram_read_the_wrong_way_round,
             "You read the pairs the wrong way round: p[before, next].",
         ),
         Mistake(_bigram_nats, "These are nats; bits come from log₂."),

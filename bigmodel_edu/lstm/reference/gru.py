@@ -41,9 +41,11 @@ class GRUCell(RecurrentCell):
     def pointwise(self, a: Array, u: Array, h: Array) -> tuple[Array, Cache]:
         """Return h' (B, H) and what the way back needs, from a and u (B, 3 H) and h (B, H)."""
         (a_r, a_z, a_n), (u_r, u_z, u_n) = np.split(a, 3, axis=-1), np.split(u, 3, axis=-1)
+        # r = σ(a_r + u_r),  z = σ(a_z + u_z),  n = tanh(a_n + r ⊙ u_n)
         r, z = sigmoid(a_r + u_r), sigmoid(a_z + u_z)
         n = np.tanh(a_n + r * u_n)
-        return n + z * (h - n), (r, z, n, u_n, h)
+        # h' = (1 - z) ⊙ n + z ⊙ h
+        return (1 - z) * n + z * h, (r, z, n, u_n, h)
 
     def pointwise_backward(self, kept: Cache, dh_new: Array) -> tuple[Array, Array, Array]:
         """Return da and du (B, 3 H), and the part of dh (B, H) that comes past the gates."""

@@ -28,9 +28,8 @@ class LSTMCell(RecurrentCell):
 
     def step(self, params: Params, a: Array, states: States) -> tuple[States, Cache]:
         h, c = states
-        z = h @ params["weight_hh"].T
-        z += a
-        z += params["bias_hh"]
+        # z = x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, of which `a` has the first half
+        z = a + h @ params["weight_hh"].T + params["bias_hh"]
         return self.pointwise(z, c)
 
     def step_backward(
@@ -41,8 +40,10 @@ class LSTMCell(RecurrentCell):
 
     def pointwise(self, z: Array, c: Array) -> tuple[States, Cache]:
         """Return (h', c') and the gates with both memories, from z (B, 4 H) and c (B, H)."""
+        # i, f, o = σ(z_i), σ(z_f), σ(z_o),  g = tanh z_g
         i, f, g, o = np.split(z, 4, axis=-1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        # c' = f ⊙ c + i ⊙ g,  h' = o ⊙ tanh c'
         c_new = f * c + i * g
         shown = np.tanh(c_new)
         return (o * shown, c_new), (i, f, g, o, c, shown)

@@ -8,15 +8,16 @@ import numpy as np
 from bigmodel_edu.errors import LengthError
 from bigmodel_edu.layer import (
     Array,
+    BackwardPass,
     Cache,
+    Composite,
+    ForwardPass,
     Gradients,
     Layer,
     Outputs,
     Params,
     expect_shape,
     expect_tokens,
-    with_prefix,
-    without_prefix,
 )
 from bigmodel_edu.neural_nets.reference import Dropout, Linear
 
@@ -25,7 +26,7 @@ from .lstm import LSTM
 
 
 @dataclass(frozen=True)
-class SequenceClassifier(Layer):
+class SequenceClassifier(Composite):
     """Embedding, LSTM, dropout, linear layer: logits from the state at the end of each sequence.
 
     Dropout acts between the layers of the LSTM and before the linear layer. With two layers this is
@@ -49,33 +50,19 @@ class SequenceClassifier(Layer):
     LSTM: ClassVar[type[Layer]] = LSTM
     Linear: ClassVar[type[Layer]] = Linear
 
-    def __post_init__(self) -> None:
-        _ = (self.embedding, self.lstm, self.output)  # each checks its own sizes
-
-    @property
-    def embedding(self) -> Layer:
-        return self.Embedding(self.vocabulary_size, self.embedding_dim, self.padding_idx)
-
-    @property
-    def lstm(self) -> Layer:
+    def named_parts(self) -> dict[str, Layer]:
         sizes = (self.embedding_dim, self.hidden_size, self.num_layers)
-        return self.LSTM(*sizes, self.bidirectional, self.dropout)
-
-    @property
-    def output(self) -> Layer:
-        return self.Linear(self.n_directions * self.hidden_size, self.n_classes)
+        return {
+            "embedding": self.Embedding(self.vocabulary_size, self.embedding_dim, self.padding_idx),
+            "lstm": self.LSTM(*sizes, self.bidirectional, self.dropout),
+            "dropout": Dropout(self.dropout),
+            "output": self.Linear(self.n_directions * self.hidden_size, self.n_classes),
+        }
 
     @property
     def n_directions(self) -> int:
         """In how many directions the LSTM reads."""
         return 2 if self.bidirectional else 1
-
-    def init(self, rng: np.random.Generator) -> Params:
-        return (
-            with_prefix("embedding", self.embedding.init(rng))
-            | with_prefix("lstm", self.lstm.init(rng))
-            | with_prefix("output", self.output.init(rng))
-        )
 
     def forward(
         self,
@@ -87,43 +74,30 @@ class SequenceClassifier(Layer):
     ) -> tuple[Array, Cache]:
         expect_tokens("tokens", tokens, self.vocabulary_size)
         lengths = lengths_of(tokens, self.padding_idx)
-        x, embedding_cache = self.embedding.forward(without_prefix("embedding", params), tokens)
-        (y, h_n, _), lstm_cache = self.lstm.forward(
-            without_prefix("lstm", params), x, lengths=lengths, training=training, rng=rng
-        )
+        run = ForwardPass(self, params, training=training, rng=rng)
+        x = run("embedding", tokens)
+        y, h_n, _ = run("lstm", x, lengths=lengths)
         final = np.concatenate([h_n[-k] for k in range(self.n_directions, 0, -1)], axis=-1)
-        drops = training and self.dropout > 0
-        final, dropped = Dropout(self.dropout).forward({}, final, training=drops, rng=rng)
-        logits, output_cache = self.output.forward(without_prefix("output", params), final)
-        shapes = (y.shape, h_n.shape)
-        return logits, (embedding_cache, lstm_cache, dropped, output_cache, shapes)
+        logits = run("output", run("dropout", final))
+        return logits, run.cache(y.shape, h_n.shape)
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        embedding_cache, lstm_cache, dropped, output_cache, (y_shape, h_shape) = cache
-        (d_final,), output_grads = self.output.backward(
-            without_prefix("output", params), output_cache, dy
-        )
-        (d_final,), _ = Dropout(self.dropout).backward({}, dropped, d_final)
+        back = BackwardPass(self, params, cache)
+        y_shape, h_shape = back.own
+        (d_final,) = back("output", dy)
+        (d_final,) = back("dropout", d_final)
         zeros = {"dtype": dy.dtype, "like": dy}
         dh_n, dc_n = np.zeros(h_shape, **zeros), np.zeros(h_shape, **zeros)
         parts = np.split(d_final, self.n_directions, axis=-1)
         for k, part in zip(range(self.n_directions, 0, -1), parts, strict=True):
             dh_n[-k] = part
-        (dx, *_), lstm_grads = self.lstm.backward(
-            without_prefix("lstm", params), lstm_cache, (np.zeros(y_shape, **zeros), dh_n, dc_n)
-        )
-        _, embedding_grads = self.embedding.backward(
-            without_prefix("embedding", params), embedding_cache, dx
-        )
-        return (None,), (
-            with_prefix("embedding", embedding_grads)
-            | with_prefix("lstm", lstm_grads)
-            | with_prefix("output", output_grads)
-        )
+        dx, *_ = back("lstm", (np.zeros(y_shape, **zeros), dh_n, dc_n))
+        back("embedding", dx)
+        return (None,), back.grads
 
 
 @dataclass(frozen=True)
-class LanguageModel(Layer):
+class LanguageModel(Composite):
     """Embedding, LSTM, linear layer: at every step the logits of the token that comes next.
 
     forward(params, tokens, h_0, c_0) returns logits, h_n, c_n; the states carry the past over from
@@ -144,28 +118,14 @@ class LanguageModel(Layer):
     LSTM: ClassVar[type[Layer]] = LSTM
     Linear: ClassVar[type[Layer]] = Linear
 
-    def __post_init__(self) -> None:
-        _ = (self.embedding, self.lstm, self.output)  # each checks its own sizes
-
-    @property
-    def embedding(self) -> Layer:
-        return self.Embedding(self.vocabulary_size, self.embedding_dim)
-
-    @property
-    def lstm(self) -> Layer:
+    def named_parts(self) -> dict[str, Layer]:
         sizes = (self.embedding_dim, self.hidden_size, self.num_layers)
-        return self.LSTM(*sizes, dropout=self.dropout)
-
-    @property
-    def output(self) -> Layer:
-        return self.Linear(self.hidden_size, self.vocabulary_size)
-
-    def init(self, rng: np.random.Generator) -> Params:
-        return (
-            with_prefix("embedding", self.embedding.init(rng))
-            | with_prefix("lstm", self.lstm.init(rng))
-            | with_prefix("output", self.output.init(rng))
-        )
+        return {
+            "embedding": self.Embedding(self.vocabulary_size, self.embedding_dim),
+            "lstm": self.LSTM(*sizes, dropout=self.dropout),
+            "dropout": Dropout(self.dropout),
+            "output": self.Linear(self.hidden_size, self.vocabulary_size),
+        }
 
     def forward(
         self,
@@ -176,34 +136,20 @@ class LanguageModel(Layer):
         rng: np.random.Generator | None = None,
     ) -> tuple[Outputs, Cache]:
         expect_shape("tokens", tokens, "B", "T")
-        mode = {"training": training, "rng": rng}
-        x, embedding_cache = self.embedding.forward(without_prefix("embedding", params), tokens)
-        (y, h_n, c_n), lstm_cache = self.lstm.forward(
-            without_prefix("lstm", params), x, *states, **mode
-        )
-        drops = training and self.dropout > 0
-        y, dropped = Dropout(self.dropout).forward({}, y, training=drops, rng=rng)
-        logits, output_cache = self.output.forward(without_prefix("output", params), y)
-        return (logits, h_n, c_n), (embedding_cache, lstm_cache, dropped, output_cache)
+        run = ForwardPass(self, params, training=training, rng=rng)
+        x = run("embedding", tokens)
+        y, h_n, c_n = run("lstm", x, *states)
+        logits = run("output", run("dropout", y))
+        return (logits, h_n, c_n), run.cache()
 
     def backward(self, params: Params, cache: Cache, dy: Outputs) -> Gradients:
-        embedding_cache, lstm_cache, dropped, output_cache = cache
         d_logits, dh_n, dc_n = dy
-        (d_out,), output_grads = self.output.backward(
-            without_prefix("output", params), output_cache, d_logits
-        )
-        (d_out,), _ = Dropout(self.dropout).backward({}, dropped, d_out)
-        (dx, dh_0, dc_0), lstm_grads = self.lstm.backward(
-            without_prefix("lstm", params), lstm_cache, (d_out, dh_n, dc_n)
-        )
-        _, embedding_grads = self.embedding.backward(
-            without_prefix("embedding", params), embedding_cache, dx
-        )
-        return (None, dh_0, dc_0), (
-            with_prefix("embedding", embedding_grads)
-            | with_prefix("lstm", lstm_grads)
-            | with_prefix("output", output_grads)
-        )
+        back = BackwardPass(self, params, cache)
+        (d_out,) = back("output", d_logits)
+        (d_out,) = back("dropout", d_out)
+        dx, dh_0, dc_0 = back("lstm", (d_out, dh_n, dc_n))
+        back("embedding", dx)
+        return (None, dh_0, dc_0), back.grads
 
 
 def lengths_of(tokens: Array, padding_idx: int) -> Array:

@@ -148,7 +148,7 @@ class RecurrentLayer(Layer):
     def _drop_between(
         self, y: Array, layer: int, training: bool, rng: np.random.Generator | None
     ) -> tuple[Array, Cache]:
-        drops = training and layer > 0 and self.dropout > 0
+        drops = training and layer > 0
         return Dropout(self.dropout).forward({}, y, training=drops, rng=rng)
 
     def _run(

@@ -47,7 +47,7 @@ extern "C" __global__ void cross_entropy(const real* z, const int64* targets, re
     for (int64 c = threadIdx.x; c < classes; c += THREADS) {
         const real log_p = z[c] - seen.highest - log_sum;
         const real q = (c == target ? 1 - smoothing : real(0)) + smoothing / classes;
-        loss -= q * log_p;
+        if (q > 0) loss -= q * log_p;  // 0 · (-∞) is 0 here, not NaN
         dz[c] = scale * (exp(log_p) - q);
     }
     loss = reduce_block(loss, Add());

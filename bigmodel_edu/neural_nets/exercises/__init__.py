@@ -1,6 +1,6 @@
 """The exercises of chapter 1: their cases, and the mistakes that readers really make."""
 
-from bigmodel_edu.labs import Exercise
+from bigmodel_edu.exercise import Exercise
 
 from .activations import RELU_BACKWARD, SOFTMAX
 from .autograd import TOPOLOGICAL_ORDER

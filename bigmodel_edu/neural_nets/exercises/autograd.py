@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 
 
 def topological_order(result: str, parents: dict[str, list[str]]) -> list[str]:

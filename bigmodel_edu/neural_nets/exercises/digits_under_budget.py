@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from bigmodel_edu.data import Digits, load_digits
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from ..experiments.augmentation import RandomDistortion

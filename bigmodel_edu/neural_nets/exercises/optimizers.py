@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 from ..reference import Adam
@@ -16,25 +16,45 @@ def adam_step(
     return w, m, v
 
 
-def _adam(correct: bool = True, shift: int = 0, inside: bool = False, b1=0.9, b2=0.999):
-    def step(w, g, m, v, t, lr=1e-3):
-        m, v, t = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g, t + shift
-        m_hat = m / (1 - b1**t) if correct else m
-        v_hat = v / (1 - b2**t) if correct else v
-        root = np.sqrt(v_hat + 1e-8) if inside else np.sqrt(v_hat) + 1e-8
-        return w - lr * m_hat / root, m, v
+def _moments(g, m, v):
+    return 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
 
-    return step
+
+def _adam_without_correction(w, g, m, v, t, lr=1e-3):
+    m, v = _moments(g, m, v)
+    return w - lr * m / (np.sqrt(v) + 1e-8), m, v
+
+
+def _adam_counting_one_step_too_many(w, g, m, v, t, lr=1e-3):
+    return adam_step(w, g, m, v, t + 1, lr)
+
+
+def _adam_with_eps_inside_the_root(w, g, m, v, t, lr=1e-3):
+    m, v = _moments(g, m, v)
+    m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w - lr * m_hat / np.sqrt(v_hat + 1e-8), m, v
+
+
+def _adam_with_betas_exchanged(w, g, m, v, t, lr=1e-3):
+    m, v = 0.999 * m + 0.001 * g, 0.9 * v + 0.1 * g * g
+    m_hat, v_hat = m / (1 - 0.999**t), v / (1 - 0.9**t)
+    return w - lr * m_hat / (np.sqrt(v_hat) + 1e-8), m, v
+
+
+def _adam_uphill(w, g, m, v, t, lr=1e-3):
+    m, v = _moments(g, m, v)
+    m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w + lr * m_hat / (np.sqrt(v_hat) + 1e-8), m, v
 
 
 def _adam_storing_corrected(w, g, m, v, t, lr=1e-3):
-    m = (0.9 * m + 0.1 * g) / (1 - 0.9**t)
-    v = (0.999 * v + 0.001 * g * g) / (1 - 0.999**t)
+    m, v = _moments(g, m, v)
+    m, v = m / (1 - 0.9**t), v / (1 - 0.999**t)
     return w - lr * m / (np.sqrt(v) + 1e-8), m, v
 
 
 def _adam_without_root(w, g, m, v, t, lr=1e-3):
-    _, m, v = _adam()(w, g, m, v, t, lr)
+    m, v = _moments(g, m, v)
     return w - lr * m / (1 - 0.9**t) / (v / (1 - 0.999**t) + 1e-8), m, v
 
 
@@ -64,16 +84,16 @@ ADAM_STEP = Exercise(
     cases=_adam_cases,
     mistakes=(
         Mistake(
-            _adam(correct=False),
+            _adam_without_correction,
             "The bias correction is missing: m and v start at zero, so early on they are too "
             "small, v much more than m. Divide them by 1 - βᵗ.",
         ),
         Mistake(
-            _adam(shift=1),
+            _adam_counting_one_step_too_many,
             "You corrected with t + 1; t already counts this step, from 1.",
         ),
         Mistake(
-            _adam(inside=True),
+            _adam_with_eps_inside_the_root,
             "ε stands outside the root: √v̂ + ε. Inside, it would swallow small gradients.",
         ),
         Mistake(
@@ -82,15 +102,15 @@ ADAM_STEP = Exercise(
             "has the unit of a squared gradient.",
         ),
         Mistake(
-            _adam(b1=0.999, b2=0.9),
+            _adam_with_betas_exchanged,
             "You exchanged β₁ and β₂: m, the average of g, has 0.9, and v has 0.999.",
         ),
         Mistake(
-            lambda w, g, m, v, t, lr=1e-3: _adam()(w, g, m, v, t),
+            lambda w, g, m, v, t, lr=1e-3: adam_step(w, g, m, v, t),
             "The learning rate that is passed as `lr` is not used.",
         ),
         Mistake(
-            lambda w, g, m, v, t, lr=1e-3: _adam()(w, g, m, v, t, -lr),
+            _adam_uphill,
             "The step goes uphill: w - η m̂ / (√v̂ + ε), with a minus.",
         ),
         Mistake(

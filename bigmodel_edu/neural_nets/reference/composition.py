@@ -9,12 +9,13 @@ import numpy as np
 from bigmodel_edu.errors import HyperparameterError
 from bigmodel_edu.layer import (
     Array,
+    BackwardPass,
     Cache,
+    Composite,
+    ForwardPass,
     Gradients,
     Layer,
     Params,
-    with_prefix,
-    without_prefix,
 )
 
 from .activations import GELU, ReLU, Sigmoid, Tanh
@@ -26,7 +27,7 @@ ACTIVATIONS = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "gelu": GELU}
 
 
 @dataclass(frozen=True)
-class Sequential(Layer):
+class Sequential(Composite):
     """Layers one after the other; the chain rule walks back through them.
 
     The parameters of layer i have the prefix ``i.``, as in `torch.nn.Sequential`.
@@ -35,11 +36,8 @@ class Sequential(Layer):
     layers: tuple[Layer, ...]
     mode_dependent: ClassVar[bool] = True
 
-    def init(self, rng: np.random.Generator) -> Params:
-        params: Params = {}
-        for i, layer in enumerate(self.layers):
-            params |= with_prefix(str(i), layer.init(rng))
-        return params
+    def named_parts(self) -> dict[str, Layer]:
+        return {str(i): layer for i, layer in enumerate(self.layers)}
 
     def forward(
         self,
@@ -49,26 +47,16 @@ class Sequential(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
-        caches = []
-        for i, layer in enumerate(self.layers):
-            mode = {"training": training, "rng": rng} if layer.mode_dependent else {}
-            x, cache = layer.forward(without_prefix(str(i), params), x, **mode)
-            caches.append(cache)
-        return x, caches
+        run = ForwardPass(self, params, training=training, rng=rng)
+        for name in self.parts:
+            x = run(name, x)
+        return x, run.cache()
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        grads: Params = {}
-        for i, layer in reversed(list(enumerate(self.layers))):
-            (dy,), layer_grads = layer.backward(without_prefix(str(i), params), cache[i], dy)
-            grads |= with_prefix(str(i), layer_grads)
-        return (dy,), grads
-
-    def updated_buffers(self, params: Params, cache: Cache) -> Params:
-        buffers: Params = {}
-        for i, layer in enumerate(self.layers):
-            own = layer.updated_buffers(without_prefix(str(i), params), cache[i])
-            buffers |= with_prefix(str(i), own)
-        return buffers
+        back = BackwardPass(self, params, cache)
+        for name in reversed(self.parts):
+            (dy,) = back(name, dy)
+        return (dy,), back.grads
 
 
 def mlp(

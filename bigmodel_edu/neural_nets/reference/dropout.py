@@ -39,7 +39,7 @@ class Dropout(Layer):
         mask: Array | None = None,
     ) -> tuple[Array, Cache]:
         expect_floats("x", x)
-        if not training:
+        if not training or (self.p == 0 and mask is None):  # nothing to drop
             return x, None
         if mask is None:
             mask = self.draw_mask(x, rng)

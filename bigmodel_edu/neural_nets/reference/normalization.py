@@ -22,10 +22,10 @@ from bigmodel_edu.layer import (
 def normalize(x: Array, axis: int, eps: float) -> tuple[Array, Array, Array, Array]:
     """Return x̂ = (x - μ) / √(v + ε) along `axis`, with √(v + ε)⁻¹, μ and the biased variance v."""
     mean = x.mean(axis=axis, keepdims=True)
-    x_hat = x - mean
-    variance = np.square(x_hat).mean(axis=axis, keepdims=True)
+    centred = x - mean
+    variance = np.square(centred).mean(axis=axis, keepdims=True)
     inverse_std = 1 / np.sqrt(variance + eps)
-    x_hat *= inverse_std
+    x_hat = centred * inverse_std
     return x_hat, inverse_std, mean, variance
 
 

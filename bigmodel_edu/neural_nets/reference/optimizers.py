@@ -102,7 +102,9 @@ class SGD(Optimizer):
         if not self.momentum:
             return w - lr * g, ()
         (v,) = slots
+        # v ← μ v + g
         v = self.momentum * v + g
+        # w ← w - η v, or w ← w - η (g + μ v)
         direction = g + self.momentum * v if self.nesterov else v
         return w - lr * direction, (v,)
 
@@ -113,6 +115,9 @@ class Adam(Optimizer):
 
     m ← β₁ m + (1 - β₁) g,  v ← β₂ v + (1 - β₂) g²,
     w ← w - η m̂ / (√v̂ + ε),  m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ).
+
+    Every line makes new arrays, which costs a large parameter more time than the arithmetic; the
+    CUDA kernel does the whole step in one pass.
     """
 
     lr: float = 1e-3
@@ -132,11 +137,14 @@ class Adam(Optimizer):
         self, w: Array, g: Array, slots: tuple[Array, ...], t: int, lr: float
     ) -> tuple[Array, tuple[Array, ...]]:
         (m, v), (beta1, beta2) = slots, self.betas
+        # m ← β₁ m + (1 - β₁) g,  v ← β₂ v + (1 - β₂) g²
         m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + (1 - beta2) * (g * g)
-        step = m * (lr / (1 - beta1**t))  # η m̂, then divided in place: no further array is needed
-        step /= np.sqrt(v / (1 - beta2**t)) + self.eps
-        return w - step, (m, v)
+        v = beta2 * v + (1 - beta2) * g**2
+        # m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        # w ← w - η m̂ / (√v̂ + ε)
+        return w - lr * m_hat / (np.sqrt(v_hat) + self.eps), (m, v)
 
 
 @dataclass(frozen=True)
@@ -156,4 +164,6 @@ class AdamW(Adam):
     def step(
         self, w: Array, g: Array, slots: tuple[Array, ...], t: int, lr: float
     ) -> tuple[Array, tuple[Array, ...]]:
-        return super().step((1 - lr * self.weight_decay) * w, g, slots, t, lr)
+        # w ← (1 - η λ) w
+        w = (1 - lr * self.weight_decay) * w
+        return super().step(w, g, slots, t, lr)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bigmodel_edu.components import Oracle, Results, Trial, run_torch_module
+from bigmodel_edu.components import JudgeUnavailable, Oracle, Results, Trial, run_torch_module
 
 
 def hugging_face(block: Callable[[], torch.nn.Module], state: Callable[..., dict]) -> Oracle:
@@ -25,8 +25,6 @@ def hugging_face(block: Callable[[], torch.nn.Module], state: Callable[..., dict
 
 def hugging_face_block(block: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     """Return the block; JudgeUnavailable says what is missing where it cannot be made."""
-    from bigmodel_edu.parity import JudgeUnavailable
-
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is downloaded
     try:
         return block()

@@ -1,6 +1,6 @@
 """The exercises of chapter 4: their cases, and the mistakes that readers really make."""
 
-from bigmodel_edu.labs import Exercise
+from bigmodel_edu.exercise import Exercise
 
 from .attention import (
     ATTENTION,

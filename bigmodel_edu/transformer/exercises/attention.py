@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 from bigmodel_edu.neural_nets.reference import softmax
 

@@ -1,6 +1,6 @@
 """An exercise: counting."""
 
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 
 from .. import reference as ref
 

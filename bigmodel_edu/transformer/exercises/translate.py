@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigmodel_edu.data import DatePairs, load_cldr_dates
-from bigmodel_edu.labs import Case, Exercise, Mistake
+from bigmodel_edu.exercise import Case, Exercise, Mistake
 from bigmodel_edu.layer import Array
 
 Translator = Callable[[list[str]], list[str]]

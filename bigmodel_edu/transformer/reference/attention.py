@@ -9,7 +9,10 @@ import numpy as np
 from bigmodel_edu.errors import ShapeError
 from bigmodel_edu.layer import (
     Array,
+    BackwardPass,
     Cache,
+    Composite,
+    ForwardPass,
     Gradients,
     Layer,
     Params,
@@ -17,7 +20,7 @@ from bigmodel_edu.layer import (
     expect_floats,
     expect_shape,
 )
-from bigmodel_edu.neural_nets.reference import xavier_uniform
+from bigmodel_edu.neural_nets.reference import softmax, xavier_uniform
 
 from .cache import KeyValueCache
 from .masks import as_bias, causal_mask, expect_a_key_for_every_query, expect_mask
@@ -31,6 +34,12 @@ def fold(x: Array, kv_heads: int) -> Array:
     """
     batch, _, _, d = x.shape
     return x.reshape(batch, kv_heads, -1, d)
+
+
+def product(a: Array, b: Array) -> Array:
+    """Return a b for a (B, h, T, n) and b (B, g, n, m): heads of a that share a head of b."""
+    batch, heads, n_queries, _ = a.shape
+    return (fold(a, b.shape[1]) @ b).reshape(batch, heads, n_queries, b.shape[3])
 
 
 def expect_queries_keys_values(q: Array, k: Array, v: Array) -> None:
@@ -60,8 +69,8 @@ class ScaledDotProductAttention(Layer):
     `mask` (see `masks`) broadcasts to (B, h, T, S). With `causal` query i looks at the keys
     j ≤ i + S - T only.
 
-    With p the weights, row by row, and scores s: dv = pᵀ dy, dp = dy vᵀ, ds = p ⊙ (dp - ⟨dp, p⟩),
-    where ⟨dp, p⟩ = ⟨dy, y⟩ is a sum over e numbers instead of S; dq = ds k / √d, dk = dsᵀ q / √d.
+    The gradients: dv = pᵀ dy, dp = dy vᵀ; row by row ds = p ⊙ (dp - ⟨dp, p⟩); dq = ds k / √d,
+    dk = dsᵀ q / √d.
     """
 
     causal: bool = False
@@ -70,57 +79,50 @@ class ScaledDotProductAttention(Layer):
     def forward(
         self, params: Params, q: Array, k: Array, v: Array, *, mask: Array | None = None
     ) -> tuple[Array, Cache]:
-        exponentials, q = self._exponentials(q, k, v, mask)
-        totals = exponentials.sum(axis=-1, keepdims=True)
-        kv_heads = k.shape[1]
-        y = (fold(exponentials, kv_heads) @ v).reshape(*q.shape[:3], -1)
-        y /= totals  # dividing y (T, e) instead of the weights (T, S) saves a pass over them
-        return y, (q, k, v, exponentials, totals, y)
+        expect_queries_keys_values(q, k, v)
+        # s = q kᵀ / √d
+        s = product(q, k.swapaxes(-1, -2)) * self.scale_of(q)
+        s = self.masked(s, mask)
+        # p = softmax(s)
+        p = softmax(s)
+        # y = p v
+        y = product(p, v)
+        return y, (q, k, v, p)
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        q, k, v, exponentials, totals, y = cache
+        q, k, v, p = cache
         kv_heads = k.shape[1]
-        dy = dy / totals  # as y was divided: with it, the exponentials stand in for the weights
-        along_p = (dy * y).sum(axis=-1, keepdims=True)
-        dy = fold(dy, kv_heads)
-        dv = fold(exponentials, kv_heads).swapaxes(-1, -2) @ dy
-        ds = (dy @ v.swapaxes(-1, -2)).reshape(exponentials.shape)
-        ds -= along_p
-        ds *= exponentials
-        ds = fold(ds, kv_heads)
-        dq = (ds @ k).reshape(q.shape)
-        dq *= self.scale_of(q)
-        dk = ds.swapaxes(-1, -2) @ fold(q, kv_heads)  # the q of the cache is scaled
+        # y = p v:  dv = pᵀ dy,  dp = dy vᵀ
+        dv = fold(p, kv_heads).swapaxes(-1, -2) @ fold(dy, kv_heads)
+        dp = product(dy, v.swapaxes(-1, -2))
+        # p = softmax(s):  ds = p ⊙ (dp - ⟨dp, p⟩)
+        ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
+        # s = q kᵀ / √d:  dq = ds k / √d,  dk = dsᵀ q / √d
+        scale = self.scale_of(q)
+        dq = product(ds, k) * scale
+        dk = fold(ds, kv_heads).swapaxes(-1, -2) @ fold(q, kv_heads) * scale
         return (dq, dk, dv), {}
 
     def weights(self, q: Array, k: Array, *, mask: Array | None = None) -> Array:
         """Return the attention weights p (B, h, T, S); each row sums to one."""
-        exponentials, _ = self._exponentials(q, k, k, mask)
-        return exponentials / exponentials.sum(axis=-1, keepdims=True)
+        _, (*_, p) = ScaledDotProductAttention.forward(self, {}, q, k, k, mask=mask)
+        return p
 
     def scale_of(self, q: Array) -> float:
         """Return the number the scores are multiplied with, 1/√d unless given."""
         return 1 / sqrt(q.shape[-1]) if self.scale is None else self.scale
 
-    def _exponentials(
-        self, q: Array, k: Array, v: Array, mask: Array | None
-    ) -> tuple[Array, Array]:
-        """Return exp(s - max s), the weights before they are divided by their sum, and q scaled."""
-        expect_queries_keys_values(q, k, v)
-        (batch, heads, n_queries, _), n_keys = q.shape, k.shape[2]
-        q = q * self.scale_of(q)  # T d multiplications instead of T S
-        s = fold(q, k.shape[1]) @ k.swapaxes(-1, -2)
-        s = s.reshape(batch, heads, n_queries, n_keys)
+    def masked(self, s: Array, mask: Array | None) -> Array:
+        """Return the scores s (B, h, T, S) plus the mask: -∞ where a query may not look."""
+        _, _, n_queries, n_keys = s.shape
         if mask is not None:
             expect_mask(mask, *s.shape)
-            s += as_bias(mask, s)
+            s = s + as_bias(mask, s)
         if self.causal:
-            s += as_bias(causal_mask(n_queries, n_keys, like=s), s)
-        highest = s.max(axis=-1, keepdims=True)
+            s = s + as_bias(causal_mask(n_queries, n_keys, like=s), s)
         if mask is not None or self.causal:
-            expect_a_key_for_every_query(highest)
-        s -= highest
-        return np.exp(s, out=s), q
+            expect_a_key_for_every_query(s.max(axis=-1, keepdims=True))
+        return s
 
 
 def split_heads(x: Array, num_heads: int) -> Array:
@@ -136,7 +138,7 @@ def join_heads(x: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class MultiHeadAttention(Layer):
+class MultiHeadAttention(Composite):
     """Multi-head attention (Vaswani et al. 2017, section 3.2.2), of x to itself or to `memory`.
 
     [q, k, v] = [x, m, m] W_inᵀ + b_in, cut into heads; y = concat(attention of each head) W_outᵀ +
@@ -163,8 +165,13 @@ class MultiHeadAttention(Layer):
     def __post_init__(self) -> None:
         expect_divisible("embed_dim", self.embed_dim, "num_heads", self.num_heads)
         expect_divisible("num_heads", self.num_heads, "num_kv_heads", self.kv_heads)
+        super().__post_init__()
+
+    def named_parts(self) -> dict[str, Layer]:
+        parts = {"attention": self.Attention(causal=self.causal)}
         if self.rotary_base is not None:
-            self.rotary  # noqa: B018  (its own checks: an odd size of the heads, a wrong base)
+            parts["rotary"] = self.Rotary(self.head_dim, base=self.rotary_base)
+        return parts
 
     @property
     def kv_heads(self) -> int:
@@ -175,14 +182,6 @@ class MultiHeadAttention(Layer):
     def head_dim(self) -> int:
         """The number of features of a head."""
         return self.embed_dim // self.num_heads
-
-    @property
-    def attention(self) -> Layer:
-        return self.Attention(causal=self.causal)
-
-    @property
-    def rotary(self) -> Layer:
-        return self.Rotary(self.head_dim, base=self.rotary_base)
 
     def init(self, rng: np.random.Generator) -> Params:
         d, rows = self.embed_dim, self.embed_dim + 2 * self.kv_heads * self.head_dim
@@ -197,16 +196,18 @@ class MultiHeadAttention(Layer):
     def forward(
         self, params: Params, x: Array, memory: Array | None = None, *, mask: Array | None = None
     ) -> tuple[Array, Cache]:
+        run = ForwardPass(self, params)
+        # [q, k, v] = [x, m, m] W_inᵀ + b_in, cut into heads
         q, k, v = self.project(params, x, memory)
-        attended, attention_cache = self.attention.forward({}, q, k, v, mask=mask)
-        joined = join_heads(attended)
-        return self.project_out(params, joined), (x, memory, joined, attention_cache)
+        # y = concat(attention of each head) W_outᵀ + b_out
+        joined = join_heads(run("attention", q, k, v, mask=mask))
+        return self.project_out(params, joined), run.cache(x, memory, joined)
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        x, memory, joined, attention_cache = cache
+        back = BackwardPass(self, params, cache)
+        x, memory, joined = back.own
         d_joined, grads = self._project_out_backward(params, joined, dy)
-        d_attended = split_heads(d_joined, self.num_heads)
-        (dq, dk, dv), _ = self.attention.backward({}, attention_cache, d_attended)
+        dq, dk, dv = back("attention", split_heads(d_joined, self.num_heads))
         if self.rotary_base is not None:
             (dq,), _ = self.rotary.backward({}, 0, dq)
             (dk,), _ = self.rotary.backward({}, 0, dk)

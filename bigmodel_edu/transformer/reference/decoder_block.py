@@ -3,23 +3,27 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from bigmodel_edu.layer import Array, Cache, Gradients, Layer, Params, with_prefix
+from bigmodel_edu.layer import (
+    Array,
+    BackwardPass,
+    Cache,
+    Composite,
+    ForwardPass,
+    Gradients,
+    Layer,
+    Params,
+)
 from bigmodel_edu.neural_nets.reference import Dropout
 
 from .attention import MultiHeadAttention
 from .cache import KeyValueCache
-from .encoder_layer import parts
 from .feed_forward import SwiGLU
 from .normalization import RMSNorm
 from .residual import Residual
 
-PARTS = ("self_attn", "feed_forward", "norm1", "norm2")
-
 
 @dataclass(frozen=True)
-class DecoderBlock(Layer):
+class DecoderBlock(Composite):
     """Pre-norm block of a decoder-only model (Touvron et al. 2023, section 2.2).
 
     x ← x + attention(RMSNorm(x)), y = x + SwiGLU(RMSNorm(x)); the attention is causal, rotary and
@@ -40,59 +44,39 @@ class DecoderBlock(Layer):
     FeedForward: ClassVar[type[Layer]] = SwiGLU
     Norm: ClassVar[type[Layer]] = RMSNorm
 
-    def __post_init__(self) -> None:
-        self.self_attn, self.feed_forward, self.residual  # noqa: B018  (they check their numbers)
-
-    @property
-    def self_attn(self) -> Layer:
-        return self.Attention(
-            self.d_model,
-            self.num_heads,
-            self.num_kv_heads,
-            bias=False,
-            causal=True,
-            rotary_base=self.rotary_base,
-        )
-
-    @property
-    def feed_forward(self) -> Layer:
-        return self.FeedForward(self.d_model, self.d_ff)
+    def named_parts(self) -> dict[str, Layer]:
+        return {
+            "self_attn": self.Attention(
+                self.d_model,
+                self.num_heads,
+                self.num_kv_heads,
+                bias=False,
+                causal=True,
+                rotary_base=self.rotary_base,
+            ),
+            "feed_forward": self.FeedForward(self.d_model, self.d_ff),
+            "norm1": self.Norm(self.d_model, self.eps),
+            "norm2": self.Norm(self.d_model, self.eps),
+            "dropout": Dropout(0.0),
+        }
 
     @property
     def residual(self) -> Residual:
-        return Residual(self.Norm(self.d_model, self.eps), Dropout(0.0), norm_first=True)
-
-    def init(self, rng: np.random.Generator) -> Params:
-        norm = self.residual.norm
-        layers = (self.self_attn, self.feed_forward, norm, norm)
-        params: Params = {}
-        for prefix, layer in zip(PARTS, layers, strict=True):
-            params |= with_prefix(prefix, layer.init(rng))
-        return params
+        return Residual(norm_first=True)
 
     def forward(
         self, params: Params, x: Array, *, mask: Array | None = None
     ) -> tuple[Array, Cache]:
-        attn, ff, norm1, norm2 = parts(params, *PARTS)
-        x, attn_cache = self.residual.forward(
-            norm1, x, lambda h: self.self_attn.forward(attn, h, mask=mask)
-        )
-        y, ff_cache = self.residual.forward(norm2, x, lambda h: self.feed_forward.forward(ff, h))
-        return y, (attn_cache, ff_cache)
+        run = ForwardPass(self, params)
+        x = self.residual.forward(run, "self_attn", "norm1", x, mask=mask)
+        y = self.residual.forward(run, "feed_forward", "norm2", x)
+        return y, run.cache()
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        attn_cache, ff_cache = cache
-        attn, ff, norm1, norm2 = parts(params, *PARTS)
-        (dx,), d_norm2, d_ff = self.residual.backward(
-            norm2, ff_cache, dy, lambda cache, d: self.feed_forward.backward(ff, cache, d)
-        )
-        (dx, _), d_norm1, d_attn = self.residual.backward(
-            norm1, attn_cache, dx, lambda cache, d: self.self_attn.backward(attn, cache, d)
-        )
-        grads: Params = {}
-        for prefix, part in zip(PARTS, (d_attn, d_ff, d_norm1, d_norm2), strict=True):
-            grads |= with_prefix(prefix, part)
-        return (dx,), grads
+        back = BackwardPass(self, params, cache)
+        (dx,) = self.residual.backward(back, "feed_forward", "norm2", dy)
+        dx, _ = self.residual.backward(back, "self_attn", "norm1", dx)
+        return (dx,), back.grads
 
     def empty_cache(self, batch: int, max_length: int, *, like: Array) -> KeyValueCache:
         """Return a cache for `batch` sequences of at most `max_length` tokens."""
@@ -103,9 +87,6 @@ class DecoderBlock(Layer):
 
     def step(self, params: Params, x: Array, cache: KeyValueCache) -> Array:
         """Return y for the next tokens x (B, T, D) alone; their keys and values join the cache."""
-        attn, ff, norm1, norm2 = parts(params, *PARTS)
-        x, _ = self.residual.forward(
-            norm1, x, lambda h: (self.self_attn.step(attn, h, cache), None)
-        )
-        y, _ = self.residual.forward(norm2, x, lambda h: self.feed_forward.forward(ff, h))
-        return y
+        run = ForwardPass(self, params)
+        x = self.residual.forward(run, "self_attn", "norm1", x, cache, method="step")
+        return self.residual.forward(run, "feed_forward", "norm2", x)

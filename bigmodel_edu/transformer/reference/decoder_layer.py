@@ -5,20 +5,26 @@ from typing import ClassVar
 
 import numpy as np
 
-from bigmodel_edu.layer import Array, Cache, Gradients, Layer, Params, with_prefix
+from bigmodel_edu.layer import (
+    Array,
+    BackwardPass,
+    Cache,
+    Composite,
+    ForwardPass,
+    Gradients,
+    Layer,
+    Params,
+)
 from bigmodel_edu.neural_nets.reference import Dropout, LayerNorm
 
 from .attention import MultiHeadAttention
 from .cache import KeyValueCache
-from .encoder_layer import parts
 from .feed_forward import Activation, FeedForward
 from .residual import Residual
 
-PARTS = ("self_attn", "multihead_attn", "norm1", "norm2", "norm3")
-
 
 @dataclass(frozen=True)
-class DecoderLayer(Layer):
+class DecoderLayer(Composite):
     """Causal self-attention, attention to a memory, and a feed-forward layer, each in a residual.
 
     (Vaswani et al. 2017, section 3.1, with `norm_first` Xiong et al. 2020.) Dropout acts on the
@@ -37,38 +43,25 @@ class DecoderLayer(Layer):
     norm_first: bool = False
 
     mode_dependent: ClassVar[bool] = True
+    unprefixed: ClassVar[tuple[str, ...]] = ("feed_forward",)
     Attention: ClassVar[type[Layer]] = MultiHeadAttention
     FeedForward: ClassVar[type[Layer]] = FeedForward
     Norm: ClassVar[type[Layer]] = LayerNorm
 
-    def __post_init__(self) -> None:
-        self.self_attn, self.feed_forward, self.residual  # noqa: B018  (they check their numbers)
-
-    @property
-    def self_attn(self) -> Layer:
-        return self.Attention(self.d_model, self.num_heads, causal=True)
-
-    @property
-    def multihead_attn(self) -> Layer:
-        return self.Attention(self.d_model, self.num_heads)
-
-    @property
-    def feed_forward(self) -> Layer:
-        return self.FeedForward(self.d_model, self.d_ff, self.activation)
+    def named_parts(self) -> dict[str, Layer]:
+        return {
+            "self_attn": self.Attention(self.d_model, self.num_heads, causal=True),
+            "multihead_attn": self.Attention(self.d_model, self.num_heads),
+            "feed_forward": self.FeedForward(self.d_model, self.d_ff, self.activation),
+            "norm1": self.Norm(self.d_model),
+            "norm2": self.Norm(self.d_model),
+            "norm3": self.Norm(self.d_model),
+            "dropout": Dropout(self.dropout),
+        }
 
     @property
     def residual(self) -> Residual:
-        return Residual(self.Norm(self.d_model), Dropout(self.dropout), self.norm_first)
-
-    def init(self, rng: np.random.Generator) -> Params:
-        params = (
-            with_prefix("self_attn", self.self_attn.init(rng))
-            | with_prefix("multihead_attn", self.multihead_attn.init(rng))
-            | self.feed_forward.init(rng)
-        )
-        for norm in ("norm1", "norm2", "norm3"):
-            params |= with_prefix(norm, self.Norm(self.d_model).init(rng))
-        return params
+        return Residual(self.norm_first)
 
     def forward(
         self,
@@ -81,37 +74,22 @@ class DecoderLayer(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
-        mode = {"training": training, "rng": rng}
-        self_attn, cross_attn, norm1, norm2, norm3 = parts(params, *PARTS)
-        x, self_cache = self.residual.forward(
-            norm1, x, lambda h: self.self_attn.forward(self_attn, h, mask=mask), **mode
-        )
-        x, cross_cache = self.residual.forward(
-            norm2,
-            x,
-            lambda h: self.multihead_attn.forward(cross_attn, h, memory, mask=memory_mask),
-            **mode,
-        )
-        y, ff_cache = self.residual.forward(
-            norm3, x, lambda h: self.feed_forward.forward(params, h), **mode
-        )
-        return y, (self_cache, cross_cache, ff_cache)
+        run = ForwardPass(self, params, training=training, rng=rng)
+        x = self.residual.forward(run, "self_attn", "norm1", x, mask=mask)
+        x = self.residual.forward(run, "multihead_attn", "norm2", x, memory, mask=memory_mask)
+        y = self.residual.forward(run, "feed_forward", "norm3", x)
+        return y, run.cache()
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        self_cache, cross_cache, ff_cache = cache
-        self_attn, cross_attn, norm1, norm2, norm3 = parts(params, *PARTS)
-        (dx,), d_norm3, grads = self.residual.backward(
-            norm3, ff_cache, dy, lambda cache, d: self.feed_forward.backward(params, cache, d)
-        )
-        (dx, d_memory), d_norm2, d_cross = self.residual.backward(
-            norm2, cross_cache, dx, lambda c, d: self.multihead_attn.backward(cross_attn, c, d)
-        )
-        (dx, _), d_norm1, d_self = self.residual.backward(
-            norm1, self_cache, dx, lambda c, d: self.self_attn.backward(self_attn, c, d)
-        )
-        for prefix, part in zip(PARTS, (d_self, d_cross, d_norm1, d_norm2, d_norm3), strict=True):
-            grads = grads | with_prefix(prefix, part)
-        return (dx, d_memory), grads
+        back = BackwardPass(self, params, cache)
+        (dx,) = self.residual.backward(back, "feed_forward", "norm3", dy)
+        dx, d_memory = self.residual.backward(back, "multihead_attn", "norm2", dx)
+        dx, _ = self.residual.backward(back, "self_attn", "norm1", dx)
+        return (dx, d_memory), back.grads
+
+    def keys_and_values(self, params: Params, memory: Array) -> tuple[Array, Array]:
+        """Return the keys and the values (B, h, S, d) of a memory, for `step`."""
+        return ForwardPass(self, params)("multihead_attn", memory, method="keys_and_values")
 
     def step(
         self,
@@ -124,17 +102,9 @@ class DecoderLayer(Layer):
         memory_mask: Array | None = None,
     ) -> Array:
         """Return y for the next tokens x (B, T, D) alone, given the memory's keys and values."""
-        self_attn, cross_attn, norm1, norm2, norm3 = parts(params, *PARTS)
-        x, _ = self.residual.forward(
-            norm1, x, lambda h: (self.self_attn.step(self_attn, h, cache), None)
+        run, residual = ForwardPass(self, params), self.residual
+        x = residual.forward(run, "self_attn", "norm1", x, cache, method="step")
+        x = residual.forward(
+            run, "multihead_attn", "norm2", x, keys, values, mask=memory_mask, method="look"
         )
-        x, _ = self.residual.forward(
-            norm2,
-            x,
-            lambda h: (
-                self.multihead_attn.look(cross_attn, h, keys, values, mask=memory_mask),
-                None,
-            ),
-        )
-        y, _ = self.residual.forward(norm3, x, lambda h: self.feed_forward.forward(params, h))
-        return y
+        return residual.forward(run, "feed_forward", "norm3", x)

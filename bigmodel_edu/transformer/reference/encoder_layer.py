@@ -7,12 +7,13 @@ import numpy as np
 
 from bigmodel_edu.layer import (
     Array,
+    BackwardPass,
     Cache,
+    Composite,
+    ForwardPass,
     Gradients,
     Layer,
     Params,
-    with_prefix,
-    without_prefix,
 )
 from bigmodel_edu.neural_nets.reference import Dropout, LayerNorm
 
@@ -22,7 +23,7 @@ from .residual import Residual
 
 
 @dataclass(frozen=True)
-class EncoderLayer(Layer):
+class EncoderLayer(Composite):
     """Self-attention and a feed-forward layer, each in a residual connection with a norm.
 
     (Vaswani et al. 2017, section 3.1, with `norm_first` Xiong et al. 2020.) Post-norm with "gelu"
@@ -42,32 +43,23 @@ class EncoderLayer(Layer):
     causal: bool = False
 
     mode_dependent: ClassVar[bool] = True
+    unprefixed: ClassVar[tuple[str, ...]] = ("feed_forward",)
     Attention: ClassVar[type[Layer]] = MultiHeadAttention
     FeedForward: ClassVar[type[Layer]] = FeedForward
     Norm: ClassVar[type[Layer]] = LayerNorm
 
-    def __post_init__(self) -> None:
-        self.self_attn, self.feed_forward, self.residual  # noqa: B018  (they check their numbers)
-
-    @property
-    def self_attn(self) -> Layer:
-        return self.Attention(self.d_model, self.num_heads, causal=self.causal)
-
-    @property
-    def feed_forward(self) -> Layer:
-        return self.FeedForward(self.d_model, self.d_ff, self.activation)
+    def named_parts(self) -> dict[str, Layer]:
+        return {
+            "self_attn": self.Attention(self.d_model, self.num_heads, causal=self.causal),
+            "feed_forward": self.FeedForward(self.d_model, self.d_ff, self.activation),
+            "norm1": self.Norm(self.d_model),
+            "norm2": self.Norm(self.d_model),
+            "dropout": Dropout(self.dropout),
+        }
 
     @property
     def residual(self) -> Residual:
-        return Residual(self.Norm(self.d_model), Dropout(self.dropout), self.norm_first)
-
-    def init(self, rng: np.random.Generator) -> Params:
-        return (
-            with_prefix("self_attn", self.self_attn.init(rng))
-            | self.feed_forward.init(rng)
-            | with_prefix("norm1", self.Norm(self.d_model).init(rng))
-            | with_prefix("norm2", self.Norm(self.d_model).init(rng))
-        )
+        return Residual(self.norm_first)
 
     def forward(
         self,
@@ -78,29 +70,13 @@ class EncoderLayer(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
-        mode = {"training": training, "rng": rng}
-        attn, norm1, norm2 = parts(params, "self_attn", "norm1", "norm2")
-        x, attn_cache = self.residual.forward(
-            norm1, x, lambda h: self.self_attn.forward(attn, h, mask=mask), **mode
-        )
-        y, ff_cache = self.residual.forward(
-            norm2, x, lambda h: self.feed_forward.forward(params, h), **mode
-        )
-        return y, (attn_cache, ff_cache)
+        run = ForwardPass(self, params, training=training, rng=rng)
+        x = self.residual.forward(run, "self_attn", "norm1", x, mask=mask)
+        y = self.residual.forward(run, "feed_forward", "norm2", x)
+        return y, run.cache()
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        attn_cache, ff_cache = cache
-        attn, norm1, norm2 = parts(params, "self_attn", "norm1", "norm2")
-        (dx,), d_norm2, d_ff = self.residual.backward(
-            norm2, ff_cache, dy, lambda cache, d: self.feed_forward.backward(params, cache, d)
-        )
-        (dx, _), d_norm1, d_attn = self.residual.backward(
-            norm1, attn_cache, dx, lambda cache, d: self.self_attn.backward(attn, cache, d)
-        )
-        grads = with_prefix("self_attn", d_attn) | d_ff
-        return (dx,), grads | with_prefix("norm1", d_norm1) | with_prefix("norm2", d_norm2)
-
-
-def parts(params: Params, *prefixes: str) -> list[Params]:
-    """Return the parameters of each part, its prefix taken off."""
-    return [without_prefix(prefix, params) for prefix in prefixes]
+        back = BackwardPass(self, params, cache)
+        (dx,) = self.residual.backward(back, "feed_forward", "norm2", dy)
+        dx, _ = self.residual.backward(back, "self_attn", "norm1", dx)
+        return (dx,), back.grads

@@ -8,15 +8,16 @@ import numpy as np
 from bigmodel_edu.errors import HyperparameterError
 from bigmodel_edu.layer import (
     Array,
+    BackwardPass,
     Cache,
+    Composite,
+    ForwardPass,
     Gradients,
     Layer,
     Params,
     expect_count,
     expect_floats,
     expect_shape,
-    with_prefix,
-    without_prefix,
 )
 from bigmodel_edu.neural_nets.reference import GELU, Linear, ReLU, sigmoid, xavier_uniform
 
@@ -24,7 +25,7 @@ Activation = Literal["relu", "gelu", "gelu_tanh"]
 
 
 @dataclass(frozen=True)
-class FeedForward(Layer):
+class FeedForward(Composite):
     """Two linear layers with an activation between, y = f(x W₁ᵀ + b₁) W₂ᵀ + b₂.
 
     (Vaswani et al. 2017, eq. 2.) `activation` is "relu" as there, "gelu" as in BERT, or
@@ -49,19 +50,15 @@ class FeedForward(Layer):
                 f'activation is {self.activation!r}, expected "relu", "gelu" or "gelu_tanh".'
             )
 
-    @property
-    def linear1(self) -> Linear:
-        return Linear(self.d_model, self.d_ff)
+        super().__post_init__()
 
-    @property
-    def linear2(self) -> Linear:
-        return Linear(self.d_ff, self.d_model)
-
-    @property
-    def activation_layer(self) -> Layer:
-        if self.activation == "relu":
-            return self.ReLU()
-        return self.GELU(approximate="tanh" if self.activation == "gelu_tanh" else "none")
+    def named_parts(self) -> dict[str, Layer]:
+        gelu = "tanh" if self.activation == "gelu_tanh" else "none"
+        return {
+            "linear1": Linear(self.d_model, self.d_ff),
+            "activation": self.ReLU() if self.activation == "relu" else self.GELU(gelu),
+            "linear2": Linear(self.d_ff, self.d_model),
+        }
 
     def init(self, rng: np.random.Generator) -> Params:
         return {
@@ -74,20 +71,20 @@ class FeedForward(Layer):
     def forward(self, params: Params, x: Array) -> tuple[Array, Cache]:
         expect_floats("x", x)
         expect_shape("x", x, "...", self.d_model)
+        run = ForwardPass(self, params)
         rows = x.reshape(-1, self.d_model)  # one product of matrices, not one per sequence
-        hidden, cache1 = self.linear1.forward(without_prefix("linear1", params), rows)
-        active, activation_cache = self.activation_layer.forward({}, hidden)
-        y, cache2 = self.linear2.forward(without_prefix("linear2", params), active)
-        return y.reshape(x.shape), (cache1, activation_cache, cache2)
+        # y = f(x W₁ᵀ + b₁) W₂ᵀ + b₂
+        hidden = run("linear1", rows)
+        active = run("activation", hidden)
+        y = run("linear2", active)
+        return y.reshape(x.shape), run.cache()
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        cache1, activation_cache, cache2 = cache
-        dy_rows = dy.reshape(-1, self.d_model)
-        (d,), grads2 = self.linear2.backward(without_prefix("linear2", params), cache2, dy_rows)
-        (d,), _ = self.activation_layer.backward({}, activation_cache, d)
-        (dx,), grads1 = self.linear1.backward(without_prefix("linear1", params), cache1, d)
-        grads = with_prefix("linear1", grads1) | with_prefix("linear2", grads2)
-        return (dx.reshape(dy.shape),), grads
+        back = BackwardPass(self, params, cache)
+        (d_active,) = back("linear2", dy.reshape(-1, self.d_model))
+        (d_hidden,) = back("activation", d_active)
+        (dx,) = back("linear1", d_hidden)
+        return (dx.reshape(dy.shape),), back.grads
 
 
 @dataclass(frozen=True)
@@ -118,6 +115,7 @@ class SwiGLU(Layer):
         expect_floats("x", x)
         expect_shape("x", x, "...", self.d_model)
         rows = x.reshape(-1, self.d_model)
+        # y = (silu(x W_gᵀ) ⊙ x W_uᵀ) W_dᵀ
         gate = rows @ params["gate_proj.weight"].T
         up = rows @ params["up_proj.weight"].T
         hidden, gated_cache = self.gated(gate, up)
@@ -128,8 +126,7 @@ class SwiGLU(Layer):
         rows, hidden, gated_cache = cache
         dy_rows = dy.reshape(-1, self.d_model)
         d_gate, d_up = self.gated_backward(gated_cache, dy_rows @ params["down_proj.weight"])
-        dx = d_gate @ params["gate_proj.weight"]
-        dx += d_up @ params["up_proj.weight"]
+        dx = d_gate @ params["gate_proj.weight"] + d_up @ params["up_proj.weight"]
         grads = {
             "gate_proj.weight": d_gate.T @ rows,
             "up_proj.weight": d_up.T @ rows,
@@ -139,11 +136,13 @@ class SwiGLU(Layer):
 
     def gated(self, gate: Array, up: Array) -> tuple[Array, Cache]:
         """Return silu(gate) ⊙ up, all of shape (N, F), and what its backward needs."""
+        # silu(a) = a σ(a)
         s = sigmoid(gate)
         return gate * s * up, (gate, up, s)
 
     def gated_backward(self, cache: Cache, d_hidden: Array) -> tuple[Array, Array]:
         """Return the gradients of gate and up."""
         gate, up, s = cache
+        # d silu / da = σ (1 + a (1 - σ))
         slope = s * (1 + gate * (1 - s))
         return d_hidden * up * slope, d_hidden * gate * s

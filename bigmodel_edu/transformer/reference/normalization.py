@@ -40,6 +40,7 @@ class RMSNorm(Layer):
     def forward(self, params: Params, x: Array) -> tuple[Array, Cache]:
         expect_floats("x", x)
         expect_shape("x", x, "...", self.normalized_shape)
+        # x̂ = x / √(mean(x²) + ε),  y = γ x̂
         mean_square = np.square(x).mean(axis=-1, keepdims=True)
         inverse_rms = 1 / np.sqrt(mean_square + self.eps)
         x_hat = x * inverse_rms
@@ -48,7 +49,8 @@ class RMSNorm(Layer):
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
         x_hat, inverse_rms = cache
         d_weight = (dy * x_hat).sum(axis=tuple(range(dy.ndim - 1)))
-        dx = dy * params["weight"]
-        dx -= (dx * x_hat).mean(axis=-1, keepdims=True) * x_hat
-        dx *= inverse_rms
+        # dx̂ = γ dy,  dx = (dx̂ - x̂ mean(dx̂ ⊙ x̂)) / √(mean(x²) + ε)
+        dx_hat = params["weight"] * dy
+        along_x_hat = (dx_hat * x_hat).mean(axis=-1, keepdims=True)
+        dx = (dx_hat - x_hat * along_x_hat) * inverse_rms
         return (dx,), {"weight": d_weight}

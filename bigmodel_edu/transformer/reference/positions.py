@@ -155,4 +155,5 @@ class RotaryPositions(Layer):
         cos = np.cos(angle).astype(x.dtype)
         sin = np.sin(direction * angle).astype(x.dtype)
         first, second = x[..., : self.head_dim // 2], x[..., self.head_dim // 2 :]
+        # y_i = x_i cos θ - x_{i+d/2} sin θ,  y_{i+d/2} = x_{i+d/2} cos θ + x_i sin θ
         return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)

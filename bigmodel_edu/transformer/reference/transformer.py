@@ -11,15 +11,18 @@ import numpy as np
 from bigmodel_edu.errors import HyperparameterError, LengthError
 from bigmodel_edu.layer import (
     Array,
+    BackwardPass,
     Cache,
+    Composite,
+    ForwardPass,
     Gradients,
     Layer,
     Params,
     expect_count,
     expect_shape,
     expect_tokens,
+    numbered,
     with_prefix,
-    without_prefix,
 )
 from bigmodel_edu.lstm.reference import Embedding
 from bigmodel_edu.neural_nets.reference import Dropout, LayerNorm
@@ -58,7 +61,7 @@ class DecoderState:
 
 
 @dataclass(frozen=True)
-class Transformer(Layer):
+class Transformer(Composite):
     """The encoder-decoder (Vaswani et al. 2017), from source and target tokens to logits.
 
     Tokens become vectors, times √D, plus positions; N = `num_layers` encoder layers turn the
@@ -101,20 +104,23 @@ class Transformer(Layer):
             raise HyperparameterError(
                 f'positions is {self.positions!r}, expected "sinusoidal" or "learned".'
             )
-        self.encoder_layer, self.position_layer  # noqa: B018  (they check their numbers)
+        super().__post_init__()
 
-    @property
-    def encoder_layer(self) -> Layer:
-        return self.Encoder(*self._layer_options)
-
-    @property
-    def decoder_layer(self) -> Layer:
-        return self.Decoder(*self._layer_options)
-
-    @property
-    def _layer_options(self) -> tuple:
-        sizes = (self.d_model, self.num_heads, self.d_ff)
-        return (*sizes, self.dropout, self.activation, self.norm_first)
+    def named_parts(self) -> dict[str, Layer]:
+        d, n = self.d_model, self.num_layers
+        options = (d, self.num_heads, self.d_ff, self.dropout, self.activation, self.norm_first)
+        norm = {"norm": self.Norm(d)} if self.norm_first else {}
+        return {
+            "source_embedding": self.Embedding(self.source_vocabulary, d),
+            "source_positions": self.position_layer,
+            "target_embedding": self.Embedding(self.target_vocabulary, d),
+            "target_positions": self.position_layer,
+            **numbered("encoder.layers", n * [self.Encoder(*options)]),
+            **with_prefix("encoder", norm),
+            **numbered("decoder.layers", n * [self.Decoder(*options)]),
+            **with_prefix("decoder", norm),
+            "dropout": Dropout(self.dropout),
+        }
 
     @property
     def position_layer(self) -> Layer:
@@ -122,26 +128,11 @@ class Transformer(Layer):
             return LearnedPositions(self.max_length, self.d_model)
         return SinusoidalPositions(self.d_model, self.position_base)
 
-    @property
-    def source_embedding(self) -> Layer:
-        return self.Embedding(self.source_vocabulary, self.d_model)
-
-    @property
-    def target_embedding(self) -> Layer:
-        return self.Embedding(self.target_vocabulary, self.d_model)
-
     def init(self, rng: np.random.Generator) -> Params:
-        params: Params = {}
-        for side, size in (("source", self.source_vocabulary), ("target", self.target_vocabulary)):
+        params = super().init(rng)
+        for side in ("source", "target"):
             # times √D the vectors have variance 1, and so have the logits of normed outputs
-            weight = rng.normal(0, 1 / sqrt(self.d_model), size=(size, self.d_model))
-            params[f"{side}_embedding.weight"] = weight
-            params |= with_prefix(f"{side}_positions", self.position_layer.init(rng))
-        for stack, layer in (("encoder", self.encoder_layer), ("decoder", self.decoder_layer)):
-            for i in range(self.num_layers):
-                params |= with_prefix(f"{stack}.layers.{i}", layer.init(rng))
-            if self.norm_first:
-                params |= with_prefix(f"{stack}.norm", self.Norm(self.d_model).init(rng))
+            params[f"{side}_embedding.weight"] *= 1 / sqrt(self.d_model)
         return params
 
     def forward(
@@ -153,16 +144,16 @@ class Transformer(Layer):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
-        memory, encoder_cache = self.encode(params, source, training=training, rng=rng)
-        logits, decoder_cache = self.decode(
-            params, target, memory, self.source_mask(source), training=training, rng=rng
-        )
-        return logits, (encoder_cache, decoder_cache)
+        run = ForwardPass(self, params, training=training, rng=rng)
+        memory = self._encode(run, source)
+        logits, x = self._decode(run, target, memory, self.source_mask(source))
+        return logits, run.cache(x)
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
-        encoder_cache, decoder_cache = cache
-        d_memory, grads = self._decode_backward(params, decoder_cache, dy)
-        return (None, None), grads | self._encode_backward(params, encoder_cache, d_memory)
+        back = BackwardPass(self, params, cache)
+        d_memory = self._decode_backward(back, dy)
+        self._encode_backward(back, d_memory)
+        return (None, None), back.grads
 
     def source_mask(self, source: Array) -> Array:
         """Return the mask (B, 1, 1, S) of the source: True where it is no padding."""
@@ -184,16 +175,8 @@ class Transformer(Layer):
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
         """Return the memory (B, S, D) of source tokens (B, S)."""
-        mode = {"training": training, "rng": rng}
-        mask = self.source_mask(expect_token_rows("source", source, self.source_vocabulary))
-        x, embed_cache = self._embed(params, "source", source, **mode)
-        caches = []
-        for i in range(self.num_layers):
-            own = without_prefix(f"encoder.layers.{i}", params)
-            x, cache = self.encoder_layer.forward(own, x, mask=mask, **mode)
-            caches.append(cache)
-        memory, norm_cache = self._final_norm(params, "encoder", x)
-        return memory, (embed_cache, caches, norm_cache)
+        run = ForwardPass(self, params, training=training, rng=rng)
+        return self._encode(run, source), run.cache()
 
     def decode(
         self,
@@ -206,28 +189,21 @@ class Transformer(Layer):
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Cache]:
         """Return the logits (B, T, V) that follow each of the target tokens (B, T)."""
-        mode = {"training": training, "rng": rng}
-        expect_token_rows("target", target, self.target_vocabulary)
-        x, embed_cache = self._embed(params, "target", target, **mode)
-        caches = []
-        for i in range(self.num_layers):
-            own = without_prefix(f"decoder.layers.{i}", params)
-            x, cache = self.decoder_layer.forward(own, x, memory, memory_mask=memory_mask, **mode)
-            caches.append(cache)
-        x, norm_cache = self._final_norm(params, "decoder", x)
-        return self._logits(params, x), (embed_cache, caches, norm_cache, x)
+        run = ForwardPass(self, params, training=training, rng=rng)
+        logits, x = self._decode(run, target, memory, memory_mask)
+        return logits, run.cache(x)
 
     def start(
         self, params: Params, source: Array, *, max_length: int | None = None
     ) -> DecoderState:
         """Encode the source and return the state with which `step` decodes, token by token."""
-        memory, _ = self.encode(params, source)
-        attention = self.decoder_layer.multihead_attn
+        run = ForwardPass(self, params)
+        memory = self._encode(run, source)
         room = self.max_length if max_length is None else max_length
         caches, memories = [], []
-        for i in range(self.num_layers):
-            own = without_prefix(f"decoder.layers.{i}.multihead_attn", params)
-            memories.append(attention.keys_and_values(own, memory))
+        for name in self.names("decoder.layers"):
+            attention = self.part(name).self_attn
+            memories.append(run(name, memory, method="keys_and_values"))
             caches.append(
                 KeyValueCache.empty(
                     len(source), attention.kv_heads, room, attention.head_dim, like=memory
@@ -237,99 +213,82 @@ class Transformer(Layer):
 
     def step(self, params: Params, tokens: Array, state: DecoderState) -> Array:
         """Return the logits (B, V) that follow the next target tokens (B,); the state moves on."""
+        run = ForwardPass(self, params)
         tokens = tokens[:, None]
         expect_token_rows("tokens", tokens, self.target_vocabulary)
-        x, _ = self._embed(params, "target", tokens, offset=state.length)
-        for i in range(self.num_layers):
-            x = self.decoder_layer.step(
-                without_prefix(f"decoder.layers.{i}", params),
-                x,
-                state.caches[i],
-                *state.memories[i],
-                memory_mask=state.memory_mask,
-            )
-        x, _ = self._final_norm(params, "decoder", x)
+        x = self._embed(run, "target", tokens, offset=state.length)
+        remembered = zip(state.caches, state.memories, strict=True)
+        for name, (cache, (keys, values)) in zip(
+            self.names("decoder.layers"), remembered, strict=True
+        ):
+            x = run(name, x, cache, keys, values, memory_mask=state.memory_mask, method="step")
+        if self.norm_first:
+            x = run("decoder.norm", x)
         return self._logits(params, x)[:, 0]
 
-    def _embed(
-        self,
-        params: Params,
-        side: str,
-        tokens: Array,
-        *,
-        offset: int = 0,
-        training: bool = False,
-        rng: np.random.Generator | None = None,
-    ) -> tuple[Array, Cache]:
+    def _encode(self, run: ForwardPass, source: Array) -> Array:
+        mask = self.source_mask(expect_token_rows("source", source, self.source_vocabulary))
+        x = self._embed(run, "source", source)
+        for name in self.names("encoder.layers"):
+            x = run(name, x, mask=mask)
+        return run("encoder.norm", x) if self.norm_first else x
+
+    def _encode_backward(self, back: BackwardPass, d_memory: Array) -> None:
+        dx = d_memory
+        if self.norm_first:
+            (dx,) = back("encoder.norm", dx)
+        for name in reversed(self.names("encoder.layers")):
+            (dx,) = back(name, dx)
+        self._embed_backward(back, "source", dx)
+
+    def _decode(
+        self, run: ForwardPass, target: Array, memory: Array, memory_mask: Array
+    ) -> tuple[Array, Array]:
+        """Return the logits, and the vectors x (B, T, D) that they are made of."""
+        expect_token_rows("target", target, self.target_vocabulary)
+        x = self._embed(run, "target", target)
+        for name in self.names("decoder.layers"):
+            x = run(name, x, memory, memory_mask=memory_mask)
+        if self.norm_first:
+            x = run("decoder.norm", x)
+        return self._logits(run.params, x), x
+
+    def _decode_backward(self, back: BackwardPass, d_logits: Array) -> Array:
+        """Return the gradient of the memory."""
+        dx = self._logits_backward(back, d_logits)
+        if self.norm_first:
+            (dx,) = back("decoder.norm", dx)
+        d_memory = 0
+        for name in reversed(self.names("decoder.layers")):
+            dx, d_layer_memory = back(name, dx)
+            d_memory = d_memory + d_layer_memory  # every layer looked at the same memory
+        self._embed_backward(back, "target", dx)
+        return d_memory
+
+    def _embed(self, run: ForwardPass, side: str, tokens: Array, *, offset: int = 0) -> Array:
         """Return the vectors (B, T, D) of tokens, times √D, with their positions."""
         expect_at_most(offset + tokens.shape[1], self.max_length)
-        embedding = getattr(self, f"{side}_embedding")
-        x, embedding_cache = embedding.forward(without_prefix(f"{side}_embedding", params), tokens)
-        x = x * sqrt(self.d_model)
-        own = without_prefix(f"{side}_positions", params)
-        x, position_cache = self.position_layer.forward(own, x, offset=offset)
-        dropout = Dropout(self.dropout)
-        x, dropout_cache = dropout.forward({}, x, training=training and dropout.p > 0, rng=rng)
-        return x, (embedding_cache, position_cache, dropout_cache)
+        x = run(f"{side}_embedding", tokens) * sqrt(self.d_model)
+        x = run(f"{side}_positions", x, offset=offset)
+        return run("dropout", x)
 
-    def _embed_backward(self, params: Params, side: str, cache: Cache, dx: Array) -> Params:
-        embedding_cache, position_cache, dropout_cache = cache
-        (dx,), _ = Dropout(self.dropout).backward({}, dropout_cache, dx)
-        own = without_prefix(f"{side}_positions", params)
-        (dx,), d_positions = self.position_layer.backward(own, position_cache, dx)
-        _, d_embedding = getattr(self, f"{side}_embedding").backward(
-            without_prefix(f"{side}_embedding", params),
-            embedding_cache,
-            dx * sqrt(self.d_model),
-        )
-        return with_prefix(f"{side}_embedding", d_embedding) | with_prefix(
-            f"{side}_positions", d_positions
-        )
-
-    def _final_norm(self, params: Params, stack: str, x: Array) -> tuple[Array, Cache]:
-        if not self.norm_first:
-            return x, None
-        return self.Norm(self.d_model).forward(without_prefix(f"{stack}.norm", params), x)
-
-    def _final_norm_backward(
-        self, params: Params, stack: str, cache: Cache, dy: Array
-    ) -> tuple[Array, Params]:
-        if not self.norm_first:
-            return dy, {}
-        own = without_prefix(f"{stack}.norm", params)
-        (dx,), grads = self.Norm(self.d_model).backward(own, cache, dy)
-        return dx, with_prefix(f"{stack}.norm", grads)
+    def _embed_backward(self, back: BackwardPass, side: str, dx: Array) -> None:
+        (dx,) = back("dropout", dx)
+        (dx,) = back(f"{side}_positions", dx)
+        back(f"{side}_embedding", dx * sqrt(self.d_model))
 
     def _logits(self, params: Params, x: Array) -> Array:
-        rows = x.reshape(-1, self.d_model) @ params["target_embedding.weight"].T
-        return rows.reshape(*x.shape[:2], -1)
+        # z = x Eᵀ
+        embedding = self.params_of("target_embedding", params)["weight"]
+        return (x.reshape(-1, self.d_model) @ embedding.T).reshape(*x.shape[:2], -1)
 
-    def _decode_backward(
-        self, params: Params, cache: Cache, d_logits: Array
-    ) -> tuple[Array, Params]:
-        embed_cache, caches, norm_cache, x = cache
+    def _logits_backward(self, back: BackwardPass, d_logits: Array) -> Array:
+        # dx = dz E,  dE = dzᵀ x; the same matrix embeds the target, and its two gradients add up
+        (x,) = back.own
+        embedding = self.params_of("target_embedding", back.params)["weight"]
         d_rows = d_logits.reshape(-1, self.target_vocabulary)
-        dx = (d_rows @ params["target_embedding.weight"]).reshape(x.shape)
-        dx, grads = self._final_norm_backward(params, "decoder", norm_cache, dx)
-        d_memory = 0
-        for i in reversed(range(self.num_layers)):
-            own = without_prefix(f"decoder.layers.{i}", params)
-            (dx, d_layer_memory), layer_grads = self.decoder_layer.backward(own, caches[i], dx)
-            d_memory = d_memory + d_layer_memory  # every layer looked at the same memory
-            grads |= with_prefix(f"decoder.layers.{i}", layer_grads)
-        grads |= self._embed_backward(params, "target", embed_cache, dx)
-        # the same matrix at both ends: its two gradients add up
-        tied = grads["target_embedding.weight"] + d_rows.T @ x.reshape(-1, self.d_model)
-        return d_memory, grads | {"target_embedding.weight": tied}
-
-    def _encode_backward(self, params: Params, cache: Cache, d_memory: Array) -> Params:
-        embed_cache, caches, norm_cache = cache
-        dx, grads = self._final_norm_backward(params, "encoder", norm_cache, d_memory)
-        for i in reversed(range(self.num_layers)):
-            own = without_prefix(f"encoder.layers.{i}", params)
-            (dx,), layer_grads = self.encoder_layer.backward(own, caches[i], dx)
-            grads |= with_prefix(f"encoder.layers.{i}", layer_grads)
-        return grads | self._embed_backward(params, "source", embed_cache, dx)
+        back.add("target_embedding", {"weight": d_rows.T @ x.reshape(-1, self.d_model)})
+        return (d_rows @ embedding).reshape(x.shape)
 
 
 def expect_token_rows(name: str, tokens: Array, vocabulary: int) -> Array:

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from bigmodel_edu.labs.display import counted
-
 TOLERANCE = 1e-9
 """Largest accepted error |yours - expected| / (1 + |expected|), as for float64 in parity.
 
@@ -104,3 +102,8 @@ class Exercise:
     def worth(self) -> str:
         """The points in words: "1 point", "2 points"."""
         return counted(self.points, "point")
+
+
+def counted(number: float, thing: str) -> str:
+    """Return how many of a thing: "1 point", "2 points"."""
+    return f"{number} {thing}" + "s" * (number != 1)
