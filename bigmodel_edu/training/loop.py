@@ -26,6 +26,7 @@ What is guaranteed:
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,21 +142,17 @@ class Validation:
                 raise HyperparameterError("patience needs best_by, the measure that is to improve.")
 
     def best(self, values: Sequence[float]) -> int | None:
-        """Return the place of the best value, the first of equals; None if there is none."""
-        sign = -1 if self.largest else 1
-        best = None
-        for place, value in enumerate(values):
-            if best is None or sign * value < sign * values[best]:
-                best = place
-        return best
+        """Return the place of the best value, the first of equals; None if no value is a number."""
+        numbers = [place for place, value in enumerate(values) if not isnan(value)]
+        choose = max if self.largest else min
+        return choose(numbers, key=values.__getitem__, default=None)
 
     def is_over(self, values: Sequence[float]) -> bool:
         """Return whether patience has run out."""
-        return (
-            self.patience is not None
-            and len(values) > 0
-            and len(values) - 1 - self.best(values) >= self.patience
-        )
+        if self.patience is None:
+            return False
+        best = self.best(values)
+        return len(values) - (0 if best is None else best + 1) >= self.patience
 
 
 @contextmanager

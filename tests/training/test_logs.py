@@ -72,3 +72,11 @@ def test_before_the_first_number_there_is_nothing(tmp_path):
     assert TextLog(tmp_path / "none.csv").read() == {}
     write(NoLog(), 1, 3)
     assert NoLog().read() == {}
+
+
+def test_a_new_file_of_events_has_a_later_second_in_its_name(tmp_path):
+    log, names = TensorBoardLog(tmp_path), "events.out.tfevents.*"
+    write(log, 1, 1)
+    write(log, 2, 2)
+    one, other = sorted(int(path.name.split(".")[3]) for path in tmp_path.glob(names))
+    assert one < other

@@ -440,6 +440,8 @@ def scripted(values, every=1, steps=8, **options):
         ([3, 2, 2, 5, 4, 3, 1, 0], {"largest": True, "patience": 2}, 3, 0),
         ([3, 2, 1, 5], {"every": 2, "patience": 1}, 8, 2),
         ([3, float("nan"), 2, float("nan"), 9, 9, 9, 9], {"patience": 2}, 5, 2),
+        ([float("nan"), 3, 2, 4, 5, 6, 7, 8], {"patience": 2}, 5, 2),
+        ([float("nan")] * 8, {"patience": 3}, 3, 2),  # none is best: the last ones stay
     ],
 )
 def test_patience_and_the_best(values, options, steps, best):
