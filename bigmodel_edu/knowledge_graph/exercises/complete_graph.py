@@ -145,13 +145,14 @@ def judge_scores(case: Case, answer: ScoreFunction) -> str | None:
 
 
 def _without_linked(score: ScoreFunction, graph: KnowledgeGraph) -> ScoreFunction:
-    """Take the entities that training links to the source out of the candidates.
+    """Take the entities that a visible fact links to the source out of the candidates.
 
     On a careful split they are never right, which is no knowledge of the world: nobody is to gain
     by it.
     """
     linked = np.zeros((graph.num_entities, graph.num_entities), dtype=bool)
-    linked[graph.train[:, 0], graph.train[:, 2]] = True
+    heads, _, tails = graph.facts.T
+    linked[heads, tails] = True
     linked |= linked.T
     return lambda sources, relations: np.where(linked[sources], -np.inf, score(sources, relations))
 
