@@ -25,8 +25,11 @@ import numpy as np
 from bigmodel_edu.cuda.kernels import KernelError
 
 CACHE = "BIGMODEL_KERNEL_CACHE"
-# -O1, because a test's kernels are compiled for longer than they run.
-FLAGS = ("-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", "-x", "c++")
+# -O1, because a test's kernels are compiled for longer than they run. Hidden, because the shared
+# memory of a template would be one and the same in all libraries of a process: what a broken kernel
+# writes beyond it would lie in the library of a right one.
+FLAGS = ("-std=c++20", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread", "-x", "c++")
+SHOWN = 'extern "C" __attribute__((visibility("default")))'
 MAX_THREADS = 1024  # per block, on every GPU
 MAX_BLOCKS = 2**31 - 1
 MAX_SHARED_BYTES = 48 * 1024  # per block, without asking the GPU for more
@@ -239,7 +242,7 @@ def _launcher(name: str, parameters: tuple[Parameter, ...]) -> str:
         for i, p in enumerate(parameters)
     )
     return (
-        f'extern "C" bool launch_{name}(unsigned blocks, unsigned threads, void** given) {{\n'
+        f"{SHOWN} bool launch_{name}(unsigned blocks, unsigned threads, void** given) {{\n"
         "    return shim_launch(blocks, threads, "
         f"{{[](void** arguments) {{ {name}({arguments}); }}, given}});\n"
         "}"

@@ -364,6 +364,7 @@ def _execute(
         coalesce_streams=True,  # where a stream is cut depends on timing
         record_timing=False,
         store_widget_state=False,
+        shutdown_kernel="immediate",
         resources={"metadata": {"path": str(folder.resolve())}},
         on_cell_start=count,
         on_cell_executed=note_error,
@@ -371,8 +372,10 @@ def _execute(
     client.log.setLevel("CRITICAL")  # what it has to say stands in the report
     with tempfile.TemporaryDirectory() as private:
         log = Path(private) / "checks.jsonl"
+        environment = os.environ | {STATE_VARIABLE: private, LOG_VARIABLE: str(log)}
         try:
-            client.execute(env=os.environ | {STATE_VARIABLE: private, LOG_VARIABLE: str(log)})
+            # nbclient leaves a kernel running when its manager came from elsewhere, as here
+            client.execute(env=environment, cleanup_kc=True)
         except RuntimeError as error:  # among them DeadKernelError
             errors.append(CellError(number, type(error).__name__, str(error)))
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

@@ -124,6 +124,25 @@ def test_a_missing_barrier_shows_in_every_run(step, wrong_blocks):
         assert np.flatnonzero(is_wrong).tolist() == wrong_blocks
 
 
+def test_each_library_has_shared_memory_of_its_own(cpp_compiler):
+    """Else what a broken kernel writes beyond its shared memory would spoil a right one."""
+    source = """
+    template <typename T> __device__ T swapped(T value) {{
+        __shared__ T memory[1];
+        const T before = memory[0];
+        memory[0] = value;
+        return before;
+    }}
+    extern "C" __global__ void swap(float* y) {{ y[0] = swapped(y[0]); }}  // {number}
+    """
+    seen = []
+    for number in (1, 2):
+        y = np.array([7], np.float32)
+        compile_kernels(source.format(number=number), OPTIONS)["swap"]((1,), (1,), (y,))
+        seen.append(y[0])
+    assert seen == [0, 0]
+
+
 def test_an_array_given_twice_is_one_array(kernels):
     x = X.copy()
     kernels["in_place"]((1,), (24,), (x, x))

@@ -254,6 +254,15 @@ def test_a_kernel_that_dies(write):
     assert [(error.cell, error.name) for error in report.errors] == [(2, "DeadKernelError")]
 
 
+@pytest.mark.parametrize("last", ["1", "raise SystemExit", "import os; os._exit(1)"])
+def test_no_kernel_is_left_running(tmp_path, write, last):
+    source = f"import os, pathlib; pathlib.Path('pid').write_text(str(os.getpid()))\n{last}"
+    run_and_report(write(new_notebook(cells=[cell(source)])))
+    pid = int(next(tmp_path.rglob("pid")).read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 def test_it_runs_in_its_own_folder_with_this_interpreter(write, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", os.devnull)
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
