@@ -61,7 +61,7 @@ def new(
     [dim]Example:[/]  bigmodel course new lab1 --chapter 1 --exercises softmax,relu_backward
     """
     from bigmodel_edu.course.settings import FILE, new_course
-    from bigmodel_edu.labs.display import counted
+    from bigmodel_edu.exercise import counted
 
     names = [name.strip() for name in exercises.split(",") if name.strip()]
     course = new_course(folder, chapter, names, title)
@@ -191,7 +191,7 @@ def _refuse_on_windows() -> None:
 
 
 def _print_summary(graded: "Graded") -> None:
-    from bigmodel_edu.labs.display import counted
+    from bigmodel_edu.exercise import counted
 
     grades = graded.grades
     students = {grade.student for grade in grades}

@@ -51,13 +51,16 @@ class LSTMCell(RecurrentCell):
     def pointwise_backward(self, kept: Cache, dh_new: Array, dc_new: Array) -> tuple[Array, Array]:
         """Return dz (B, 4 H) and dc (B, H): the memory collects from h' and from the next step."""
         i, f, g, o, c, shown = kept
+        # h' = o ⊙ tanh c':  dc' grows by dh' ⊙ o ⊙ (1 - tanh² c')
         dc_all = dc_new + dh_new * o * (1 - shown * shown)
+        # σ' = σ (1 - σ),  tanh' = 1 - tanh²
         dz = (
-            dc_all * g * i * (1 - i),
-            dc_all * c * f * (1 - f),
-            dc_all * i * (1 - g * g),
-            dh_new * shown * o * (1 - o),
+            dc_all * g * i * (1 - i),  # dz_i = dc' ⊙ g ⊙ i (1 - i)
+            dc_all * c * f * (1 - f),  # dz_f = dc' ⊙ c ⊙ f (1 - f)
+            dc_all * i * (1 - g * g),  # dz_g = dc' ⊙ i ⊙ (1 - g²)
+            dh_new * shown * o * (1 - o),  # dz_o = dh' ⊙ tanh c' ⊙ o (1 - o)
         )
+        # c' = f ⊙ c + i ⊙ g:  dc = dc' ⊙ f
         return np.concatenate(dz, axis=-1), dc_all * f
 
 

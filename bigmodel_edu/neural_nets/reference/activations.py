@@ -20,6 +20,8 @@ def sigmoid(x: Array) -> Array:
 def softmax(z: Array) -> Array:
     """Return the softmax of z (..., C) along its last axis; safe for any finite z.
 
+    An entry of -∞ has probability zero, as long as one of its row is finite: so masks act.
+
     Subtracting the row's maximum changes nothing, since it divides numerator and denominator by
     the same number, but keeps every exponent at or below zero.
     """

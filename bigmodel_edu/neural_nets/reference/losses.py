@@ -100,7 +100,7 @@ class CrossEntropy(Layer):
         # q_nc = (1 - ε) [c = t_n] + ε / C
         q = np.full_like(z, self.label_smoothing / n_classes)
         q[np.arange(n, like=t), t] += 1 - self.label_smoothing
-        # L = -1/N Σ_n Σ_c q_nc log p_nc
+        # L = -1/N Σ_n Σ_c q_nc log p_nc, over the N examples that are counted
         log_p = log_softmax(z)
         possible = q > 0  # the others count 0, even where log p is -∞
         loss = -(q[possible] * log_p[possible]).sum() / n

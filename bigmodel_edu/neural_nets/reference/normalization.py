@@ -35,6 +35,7 @@ def normalize_backward(x_hat: Array, inverse_std: Array, dx_hat: Array, axis: in
     Both parts vanish because x̂ does not change when a constant is added to x, nor (but for ε) when
     x is stretched.
     """
+    # dx = (dx̂ - mean(dx̂) - x̂ mean(dx̂ ⊙ x̂)) / √(v + ε)
     along_constant = dx_hat.mean(axis=axis, keepdims=True)
     along_x_hat = (dx_hat * x_hat).mean(axis=axis, keepdims=True)
     dx = dx_hat - along_constant
@@ -152,6 +153,7 @@ class LayerNorm(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: Array) -> Gradients:
         x_hat, inverse_std = cache
+        # y = γ x̂ + β:  dx̂ = γ dy,  dγ = Σ dy ⊙ x̂,  dβ = Σ dy
         dx = normalize_backward(x_hat, inverse_std, dy * params["weight"], axis=-1)
         batch_axes = tuple(range(dy.ndim - 1))
         grads = {"weight": (dy * x_hat).sum(axis=batch_axes), "bias": dy.sum(axis=batch_axes)}

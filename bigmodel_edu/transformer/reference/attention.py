@@ -37,7 +37,10 @@ def fold(x: Array, kv_heads: int) -> Array:
 
 
 def product(a: Array, b: Array) -> Array:
-    """Return a b for a (B, h, T, n) and b (B, g, n, m): heads of a that share a head of b."""
+    """Return a b for a (B, h, T, n) and b (B, g, n, m): heads of a that share a head of b.
+
+    With as many heads on both sides, g = h, it is ``a @ b``.
+    """
     batch, heads, n_queries, _ = a.shape
     return (fold(a, b.shape[1]) @ b).reshape(batch, heads, n_queries, b.shape[3])
 
@@ -60,17 +63,17 @@ def expect_queries_keys_values(q: Array, k: Array, v: Array) -> None:
 
 @dataclass(frozen=True)
 class ScaledDotProductAttention(Layer):
-    """Scaled dot-product attention, y = softmax(q kᵀ / √d) v (Vaswani et al. 2017, eq. 1).
+    """Scaled dot-product attention, y = softmax(α q kᵀ) v, α = 1/√d (Vaswani et al. 2017, eq. 1).
 
     Shapes: q (B, h, T, d), k (B, g, S, d), v (B, g, S, e), y (B, h, T, e). With g < h each key
     head serves h/g neighbouring query heads (grouped-query attention, Ainslie et al. 2023; g = 1 is
-    multi-query attention, Shazeer 2019). `scale` is 1/√d unless given.
+    multi-query attention, Shazeer 2019). `scale` gives another α.
 
     `mask` (see `masks`) broadcasts to (B, h, T, S). With `causal` query i looks at the keys
     j ≤ i + S - T only.
 
-    The gradients: dv = pᵀ dy, dp = dy vᵀ; row by row ds = p ⊙ (dp - ⟨dp, p⟩); dq = ds k / √d,
-    dk = dsᵀ q / √d.
+    The gradients: dv = pᵀ dy, dp = dy vᵀ; row by row ds = p ⊙ (dp - ⟨dp, p⟩); dq = α ds k,
+    dk = α dsᵀ q. Query heads that share a key head add up in dk and dv.
     """
 
     causal: bool = False
@@ -80,12 +83,12 @@ class ScaledDotProductAttention(Layer):
         self, params: Params, q: Array, k: Array, v: Array, *, mask: Array | None = None
     ) -> tuple[Array, Cache]:
         expect_queries_keys_values(q, k, v)
-        # s = q kᵀ / √d
+        # s = α q kᵀ with α = 1/√d, (B, h, T, S)
         s = product(q, k.swapaxes(-1, -2)) * self.scale_of(q)
         s = self.masked(s, mask)
-        # p = softmax(s)
+        # p = softmax(s), each row for itself
         p = softmax(s)
-        # y = p v
+        # y = p v, (B, h, T, e)
         y = product(p, v)
         return y, (q, k, v, p)
 
@@ -97,7 +100,7 @@ class ScaledDotProductAttention(Layer):
         dp = product(dy, v.swapaxes(-1, -2))
         # p = softmax(s):  ds = p ⊙ (dp - ⟨dp, p⟩)
         ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True))
-        # s = q kᵀ / √d:  dq = ds k / √d,  dk = dsᵀ q / √d
+        # s = α q kᵀ:  dq = α ds k,  dk = α dsᵀ q
         scale = self.scale_of(q)
         dq = product(ds, k) * scale
         dk = fold(ds, kv_heads).swapaxes(-1, -2) @ fold(q, kv_heads) * scale
@@ -105,6 +108,7 @@ class ScaledDotProductAttention(Layer):
 
     def weights(self, q: Array, k: Array, *, mask: Array | None = None) -> Array:
         """Return the attention weights p (B, h, T, S); each row sums to one."""
+        # p does not depend on the values, so the keys may stand in for them
         _, (*_, p) = ScaledDotProductAttention.forward(self, {}, q, k, k, mask=mask)
         return p
 
@@ -141,13 +145,14 @@ def join_heads(x: Array) -> Array:
 class MultiHeadAttention(Composite):
     """Multi-head attention (Vaswani et al. 2017, section 3.2.2), of x to itself or to `memory`.
 
-    [q, k, v] = [x, m, m] W_inᵀ + b_in, cut into heads; y = concat(attention of each head) W_outᵀ +
-    b_out, with m = x when there is no memory.
+    q = x W_qᵀ + b_q, k = m W_kᵀ + b_k, v = m W_vᵀ + b_v, cut into heads; y = concat(attention of
+    each head) W_outᵀ + b_out, with m = x when there is no memory.
 
     Shapes: x (B, T, D), memory (B, S, D), y (B, T, D); D = `embed_dim`, h = `num_heads` of d = D/h
     features, g = `num_kv_heads` (h unless given). in_proj_weight (D + 2 g d, D) holds the rows of
-    q, of k, of v, in_proj_bias (D + 2 g d,); out_proj.weight (D, D), out_proj.bias (D,): the
-    `state_dict` of `torch.nn.MultiheadAttention`. `mask` broadcasts to (B, h, T, S).
+    W_q, of W_k, of W_v, in_proj_bias (D + 2 g d,) likewise; out_proj.weight (D, D), out_proj.bias
+    (D,): with g = h the `state_dict` of `torch.nn.MultiheadAttention`. `mask` broadcasts to
+    (B, h, T, S).
 
     With `rotary_base` queries and keys are turned by their positions (see `RotaryPositions`).
     """
@@ -197,7 +202,7 @@ class MultiHeadAttention(Composite):
         self, params: Params, x: Array, memory: Array | None = None, *, mask: Array | None = None
     ) -> tuple[Array, Cache]:
         run = ForwardPass(self, params)
-        # [q, k, v] = [x, m, m] W_inᵀ + b_in, cut into heads
+        # q = x W_qᵀ + b_q,  k = m W_kᵀ + b_k,  v = m W_vᵀ + b_v, cut into heads
         q, k, v = self.project(params, x, memory)
         # y = concat(attention of each head) W_outᵀ + b_out
         joined = join_heads(run("attention", q, k, v, mask=mask))
