@@ -355,3 +355,9 @@ def expect_not_negative(name: str, value: float) -> None:
     """Raise HyperparameterError unless `value` is a number of 0 or more."""
     if not value >= 0:  # NaN is no such number either
         raise HyperparameterError(f"{name} is {value}, expected a number of 0 or more.")
+
+
+def expect_positive(name: str, value: float) -> None:
+    """Raise HyperparameterError unless `value` is a finite number above 0."""
+    if not 0 < value < float("inf"):
+        raise HyperparameterError(f"{name} is {value}, expected a positive number.")

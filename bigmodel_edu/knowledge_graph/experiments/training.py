@@ -20,7 +20,14 @@ from tqdm import tqdm
 
 from bigmodel_edu.data import KnowledgeGraph
 from bigmodel_edu.errors import HyperparameterError, UnknownName, did_you_mean
-from bigmodel_edu.layer import Array, Layer, Params, expect_count, expect_not_negative
+from bigmodel_edu.layer import (
+    Array,
+    Layer,
+    Params,
+    expect_count,
+    expect_not_negative,
+    expect_positive,
+)
 from bigmodel_edu.neural_nets.reference import (
     Adam,
     ConstantSchedule,
@@ -87,10 +94,7 @@ class Configuration:
             expect_count("negatives", self.negatives)
         if self.loss != "cross_entropy":
             self.build_loss(reference)  # raises if margin or temperature has no meaning
-        if not 0 < self.learning_rate < float("inf"):
-            raise HyperparameterError(
-                f"learning_rate is {self.learning_rate}, expected a positive number."
-            )
+        expect_positive("learning_rate", self.learning_rate)
 
     def build(self, module: ModuleType, graph: KnowledgeGraph) -> Any:
         """Return the model for a graph, of `reference` or of `torch_impl`."""

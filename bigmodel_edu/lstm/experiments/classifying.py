@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bigmodel_edu.data import DocumentationSentences
-from bigmodel_edu.errors import HyperparameterError, LengthError
-from bigmodel_edu.layer import Array, expect_count, expect_labels
+from bigmodel_edu.errors import LengthError
+from bigmodel_edu.layer import Array, expect_count, expect_labels, expect_positive
 from bigmodel_edu.neural_nets.reference import Dropout
 from bigmodel_edu.training.batches import EpochBatches
 from bigmodel_edu.training.logs import TensorBoardLog, Values
@@ -58,10 +58,7 @@ class Configuration:
                 expect_count(name, value)
         Dropout(self.dropout)  # raises if it is no probability
         for name in ("learning_rate", "max_grad_norm"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise HyperparameterError(
-                    f"{name} is {getattr(self, name)}, expected a positive number."
-                )
+            expect_positive(name, getattr(self, name))
 
 
 MAY_DIFFER = ("epochs", "checkpoint_every", "checkpoints_kept")  # when a training is resumed

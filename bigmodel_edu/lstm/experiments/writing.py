@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bigmodel_edu.errors import HyperparameterError, LengthError
-from bigmodel_edu.layer import Array, expect_count, expect_shape
+from bigmodel_edu.layer import Array, expect_count, expect_positive, expect_shape
 from bigmodel_edu.neural_nets.reference import CosineSchedule, Dropout
 from bigmodel_edu.training.loop import Objective, Saving, Training, seeded
 from bigmodel_edu.training.torch_state import parameters_of
@@ -54,10 +54,7 @@ class Configuration:
                 expect_count(name, value)
         Dropout(self.dropout)  # raises if it is no probability
         for name in ("learning_rate", "max_grad_norm"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise HyperparameterError(
-                    f"{name} is {getattr(self, name)}, expected a positive number."
-                )
+            expect_positive(name, getattr(self, name))
 
 
 MAY_DIFFER = ("checkpoint_every", "checkpoints_kept")  # when a training is resumed

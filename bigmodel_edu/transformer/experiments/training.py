@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bigmodel_edu.data import CldrDates
 from bigmodel_edu.errors import HyperparameterError
-from bigmodel_edu.layer import Array, expect_count
+from bigmodel_edu.layer import Array, expect_count, expect_positive
 from bigmodel_edu.neural_nets.reference import (
     AdamW,
     CosineSchedule,
@@ -65,10 +65,7 @@ class Configuration:
         for name in ("steps", "batch_size", "batches_sorted", "warm_up"):
             expect_count(name, getattr(self, name))
         for name in ("learning_rate", "max_grad_norm"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise HyperparameterError(
-                    f"{name} is {getattr(self, name)}, expected a positive number."
-                )
+            expect_positive(name, getattr(self, name))
         # these check their own numbers
         self.schedule, self.loss, self.optimizer, Dropout(self.dropout)
 
