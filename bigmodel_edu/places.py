@@ -164,9 +164,9 @@ def _notebook(chapter: str) -> str:
 
 
 def _file_that_defines(item: Any, chapter: str, kind: str) -> Path:
-    """The file of a topic that defines the item, or the only one that the chapter has."""
+    """The file of a topic that defines the item, or else the package's own."""
     package = import_module(f"bigmodel_edu.{chapter}.{kind}")
-    for topic in iter_modules(getattr(package, "__path__", ())):
+    for topic in iter_modules(package.__path__):
         module = import_module(f"{package.__name__}.{topic.name}")
         if any(item is defined for defined in vars(module).values()):
             return Path(module.__file__)
@@ -176,7 +176,7 @@ def _file_that_defines(item: Any, chapter: str, kind: str) -> Path:
 def _definitions(folder: Path, layer: str, symbol: str, what: str) -> Iterator[Place]:
     """Where the files of a layer define a class or a function of that name."""
     defined = re.compile(rf"^(?:(?:class|def) {symbol}\b|{symbol} = )", re.MULTILINE)
-    for path in sorted((*folder.glob(f"{layer}.py"), *(folder / layer).glob("*.py"))):
+    for path in sorted((folder / layer).glob("*.py")):
         text = path.read_text(encoding="utf-8")
         if found := defined.search(text):
             yield Place(what, path, text.count("\n", 0, found.start()) + 1)
